@@ -1,0 +1,172 @@
+"""The neuron dynamics: small pure functions, state in, state out.
+
+This is the one definition of every neuron of the package. With membrane potential ``u`` (before
+reset), threshold ``theta``, decay ``alpha`` and leak ``beta``, one time step is
+
+    s   = H(u - theta)                          how many thresholds u has crossed: ``spikes``
+    R   = u (1 - s) + v_reset s                 hard reset: ``reset``
+          u - theta s                           soft reset
+    v   = alpha R + beta                        what is kept for the next step: ``leak``
+    y   = s | f(u) | f(u - theta)               LIF | LIAF | LIAF, threshold related: ``emit``
+
+and u_next = v + I, with I the synaptic current (``liafseq.ops``). DA-LIF's input gain and the
+normalised current (1 - alpha) I are factors of the weights and so do not appear here.
+
+Sources: LIAF, Wu et al. 2020 (arXiv:2011.06176); DA-LIF, Zhang et al. 2025 (arXiv:2502.10422);
+multi-threshold LIF, Xu et al. 2022 (arXiv:2203.10006).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from liafseq import surrogate
+
+__all__ = ["ACTIVATIONS", "Neuron", "advance", "emit", "leak", "reset", "spikes"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda u: u,
+    "relu": torch.relu,
+    "relu6": F.relu6,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": torch.selu,
+    "celu": torch.celu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "mish": F.mish,
+    "softplus": F.softplus,
+    "softsign": F.softsign,
+    "tanh": torch.tanh,
+    "hardtanh": F.hardtanh,
+    "sigmoid": torch.sigmoid,
+    "hardsigmoid": F.hardsigmoid,
+}
+"""Elementwise activations of analog neurons, by name."""
+
+SpikeFunction = Callable[[Tensor, str, float], Tensor]
+
+
+def _choose(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} should be one of {', '.join(map(repr, allowed))}, got: {value!r}")
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """The fixed choices of a neuron; its numbers that may be learned are tensors beside it.
+
+    Attributes:
+        analog: emit f(u) (LIAF) instead of spikes (LIF).
+        activation: name of f, one of ``ACTIVATIONS``; for analog neurons.
+        threshold_related: f(u - theta) instead of f(u).
+        feedback: what W_hh reads: ``"output"``, ``"membrane"``, or ``None`` for no W_hh.
+        reset: ``"hard"`` (to v_reset) or ``"soft"`` (subtract theta times the spike).
+        v_reset: where a hard reset leads.
+        levels: thresholds theta, 2 theta, ... levels*theta; a spike counts those crossed.
+        surrogate, surrogate_width: the spike's derivative, see ``liafseq.surrogate``.
+        detach_reset: no gradient through the spike in the reset.
+    """
+
+    analog: bool = True
+    activation: str = "tanh"
+    threshold_related: bool = False
+    feedback: str | None = "output"
+    reset: str = "hard"
+    v_reset: float = 0.0
+    levels: int = 1
+    surrogate: str = "rectangular"
+    surrogate_width: float = 1.0
+    detach_reset: bool = False
+
+    def __post_init__(self) -> None:
+        _choose("activation", self.activation, tuple(ACTIVATIONS))
+        _choose("feedback", self.feedback, ("output", "membrane", None))
+        _choose("reset", self.reset, ("hard", "soft"))
+        _choose("surrogate", self.surrogate, tuple(surrogate.SURROGATES))
+        for name in ("threshold_related", "detach_reset"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(getattr(self, name)).__name__}")
+        for name in ("v_reset", "surrogate_width"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} should be a number, got: {type(value).__name__}")
+            if not math.isfinite(value):
+                raise ValueError(f"{name} should be finite, got: {value}")
+        if self.surrogate_width <= 0:
+            raise ValueError(f"surrogate_width should be greater than zero, got: {self.surrogate_width}")
+        if isinstance(self.levels, bool) or not isinstance(self.levels, int):
+            raise TypeError(f"levels should be of type int, got: {type(self.levels).__name__}")
+        if self.levels < 1:
+            raise ValueError(f"levels should be at least 1, got: {self.levels}")
+        if self.levels > 1 and self.reset != "soft":
+            raise ValueError("a neuron of several levels resets softly: it subtracts theta times its spike")
+
+
+def spikes(
+    u: Tensor, threshold: Tensor, neuron: Neuron, spike: SpikeFunction = surrogate.spike
+) -> Tensor:
+    """s = sum over k = 1..levels of H(u - k theta): 0 or 1 for a neuron of one level.
+
+    ``spike`` is the differentiable H; ``surrogate.heaviside`` saves work where no gradient is
+    wanted and ``surrogate.primitive`` makes the whole recurrence smooth for gradient checks.
+    """
+    s = spike(u - threshold, neuron.surrogate, neuron.surrogate_width)
+    for k in range(2, neuron.levels + 1):
+        s = s + spike(u - k * threshold, neuron.surrogate, neuron.surrogate_width)
+    return s
+
+
+def reset(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron) -> Tensor:
+    """R: the membrane potential after the reset of its own spike."""
+    if neuron.detach_reset:
+        s = s.detach()
+    if neuron.reset == "soft":
+        return u - threshold * s
+    kept = u * (1 - s)
+    return kept + neuron.v_reset * s if neuron.v_reset else kept
+
+
+def leak(r: Tensor, decay: Tensor, leak: Tensor | None) -> Tensor:
+    """v = alpha R + beta; ``leak`` is beta, None standing for zero."""
+    return decay * r if leak is None else decay * r + leak
+
+
+def emit(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron) -> Tensor:
+    """y: the spike of LIF, the activation of the membrane potential of LIAF."""
+    if not neuron.analog:
+        return s
+    return ACTIVATIONS[neuron.activation](u - threshold if neuron.threshold_related else u)
+
+
+def advance(
+    u: Tensor,
+    decay: Tensor,
+    threshold: Tensor,
+    beta: Tensor | None,
+    neuron: Neuron,
+    spike: SpikeFunction = surrogate.spike,
+) -> tuple[Tensor, Tensor]:
+    """From the membrane potential of one step to what it emits and what it keeps.
+
+    Args:
+        u: membrane potential before reset, (..., H).
+        decay, threshold, beta: alpha, theta, beta; scalars or (H,). beta None is zero.
+
+    Returns:
+        y, v: the output and the leaked, reset membrane, shape of u.
+
+    >>> lif = Neuron(analog=False)
+    >>> half, one = torch.tensor(0.5), torch.tensor(1.0)
+    >>> y, v = advance(torch.tensor([0.8, 1.2]), half, one, None, lif)
+    >>> y, v
+    (tensor([0., 1.]), tensor([0.4000, 0.0000]))
+    """
+    s = spikes(u, threshold, neuron, spike)
+    return emit(u, s, threshold, neuron), leak(reset(u, s, threshold, neuron), decay, beta)

@@ -1,0 +1,40 @@
+"""The time loop of the layers: ``reference`` is the definition, the others are faster ways to it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from liafseq.neurons import Neuron
+from liafseq.ops import bptt, reference
+
+__all__ = ["recurrence"]
+
+
+def _transformed(tensors: tuple[Tensor | None, ...]) -> bool:
+    """Whether a function transform or a compiler must see plain torch operations."""
+    if torch.compiler.is_compiling():
+        return True
+    if torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return any(t is not None and torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors)
+
+
+def recurrence(
+    input: Tensor,
+    weight_ih: Tensor | None,
+    weight_hh: Tensor | None,
+    bias: Tensor | None,
+    decay: Tensor,
+    threshold: Tensor,
+    leak: Tensor | None,
+    v0: Tensor,
+    r0: Tensor | None,
+    neuron: Neuron,
+    batch_sizes: tuple[int, ...] | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The fastest version that serves these arguments; see ``reference.recurrence``."""
+    tensors = (input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
+    chosen = reference if _transformed(tensors) else bptt
+    return chosen.recurrence(*tensors, neuron, batch_sizes, reverse)

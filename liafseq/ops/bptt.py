@@ -1,0 +1,245 @@
+"""The time loop as one autograd function with its backward through time derived by hand.
+
+The forward pass keeps the membrane potentials u and nothing else. The backward pass recomputes
+from them, for all steps at once, how output and kept membrane depend on u; each step is then
+
+    delta_t = dL/du_t = A_t (dL/dy_t + W_hh^T delta_{t+1}) + B_t delta_{t+1}     (feedback="output")
+
+with the diagonals A = dy/du and B = dv/du taken from ``liafseq.neurons`` itself, so that no
+neuron is written down twice. The weight gradients of all steps are one matrix product each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from liafseq import surrogate
+from liafseq.neurons import Neuron, advance
+from liafseq.ops import reference
+from liafseq.ops.reference import product
+
+__all__ = ["recurrence"]
+
+
+def _local(
+    u: Tensor, decay: Tensor, threshold: Tensor, leak: Tensor | None, neuron: Neuron, parameters: bool
+) -> tuple[Tensor, Tensor, list[Tensor], Tensor, Tensor]:
+    """y, v and their diagonal derivatives dy/du, dv/du for all steps, from the neuron's definition.
+
+    The third result holds the neuron's parameters as leaves of that small graph, kept only
+    where ``parameters`` says that their gradients are wanted.
+    """
+    with torch.enable_grad():
+        u = u.detach().requires_grad_()
+        leaves = [p.detach().requires_grad_(parameters) for p in (decay, threshold, leak) if p is not None]
+        beta = leaves[2] if leak is not None else None
+        y, v = advance(u, leaves[0], leaves[1], beta, neuron)
+        ones = torch.ones_like(u)
+        (dy,) = torch.autograd.grad(y, u, ones, retain_graph=True)
+        (dv,) = torch.autograd.grad(v, u, ones, retain_graph=parameters)
+    return y, v, leaves, dy, dv
+
+
+def _previous(r: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
+    """For each row of packed ``r`` the row of the step that ran before it; ``first`` at the start."""
+    steps = r.split(list(sizes))
+    before = [first, *steps[:-1]] if not reverse else [*steps[1:], first[:0]]
+    rows = [
+        old[:size] if old.shape[0] >= size else torch.cat([old, first[old.shape[0] : size]])
+        for old, size in zip(before, sizes, strict=True)
+    ]
+    return torch.cat(rows)
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input: Tensor,
+        weight_ih: Tensor | None,
+        weight_hh: Tensor | None,
+        bias: Tensor | None,
+        decay: Tensor,
+        threshold: Tensor,
+        leak: Tensor | None,
+        v0: Tensor,
+        r0: Tensor | None,
+        neuron: Neuron,
+        sizes: tuple[int, ...],
+        reverse: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        hidden = v0.shape[1]
+        current = input if weight_ih is None else F.linear(input, weight_ih, bias)
+        potentials = current.to(v0.dtype).reshape(-1, hidden)
+        if weight_ih is None and potentials.data_ptr() == input.data_ptr():
+            potentials = potentials.clone()
+        outputs = torch.empty_like(potentials)
+        plain = weight_hh is not None and weight_hh.dtype == v0.dtype
+        transposed = None if weight_hh is None else weight_hh.t()
+        whole = sizes[0] == sizes[-1]
+        u = torch.empty_like(v0)
+        v, y = v0, (torch.zeros_like(v0) if r0 is None else r0)
+        if not whole:
+            v, y = v.clone(), y.clone()
+        steps = list(zip(potentials.split(sizes), outputs.split(sizes), strict=True))
+        for u_now, y_now in reversed(steps) if reverse else steps:
+            rows = u_now.shape[0]
+            v_old, y_old = (v, y) if whole else (v[:rows], y[:rows])
+            if neuron.feedback != "membrane":
+                u_now += v_old
+            if neuron.feedback is not None:
+                r = y_old if neuron.feedback == "output" else v_old
+                if plain:
+                    u_now.addmm_(r, transposed)
+                else:
+                    u_now += product(r, weight_hh)
+            y_new, v_new = advance(u_now, decay, threshold, leak, neuron, surrogate.heaviside)
+            y_now.copy_(y_new)
+            if whole:
+                u, v, y = u_now, v_new, y_now
+            else:
+                u[:rows], v[:rows], y[:rows] = u_now, v_new, y_new
+        ctx.save_for_backward(
+            potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0
+        )
+        ctx.neuron, ctx.sizes, ctx.reverse = neuron, sizes, reverse
+        ctx.set_materialize_grads(False)
+        return outputs.view(*input.shape[:-1], hidden), y.clone() if whole else y, u.clone() if whole else u
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        if torch.is_grad_enabled():
+            return _differentiable_backward(ctx, grads)
+        saved = ctx.saved_tensors
+        potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0 = saved
+        neuron, sizes, reverse = ctx.neuron, ctx.sizes, ctx.reverse
+        need = ctx.needs_input_grad
+        feedback = neuron.feedback
+        g_out, g_y, g_u = grads
+        y, v, leaves, dy_du, dv_du = _local(potentials, decay, threshold, leak, neuron, any(need[4:7]))
+
+        # what arrives at y and at v from the future, kept per sequence and, for the neuron's
+        # own parameters, per step
+        to_y = torch.zeros_like(potentials) if g_out is None else g_out.reshape(potentials.shape)
+        keep_y = any(need[4:7])
+        to_y = to_y.clone() if keep_y else to_y
+        to_v = torch.empty_like(potentials) if keep_y else None
+        delta = torch.empty_like(potentials)
+        back_y = torch.zeros_like(v0) if g_y is None else g_y.clone()
+        back_v = torch.zeros_like(v0)
+        seen = 0
+        plain = weight_hh is not None and weight_hh.dtype == v0.dtype
+        steps = list(
+            zip(
+                delta.split(sizes),
+                dy_du.split(sizes),
+                dv_du.split(sizes),
+                to_y.split(sizes),
+                to_v.split(sizes) if to_v is not None else (None,) * len(sizes),
+                strict=True,
+            )
+        )
+        for d, a, b, gy, gv in steps if reverse else reversed(steps):
+            rows = d.shape[0]
+            first = seen < rows
+            from_y, from_v = back_y[:rows], back_v[:rows]
+            if gv is not None:
+                gv.copy_(from_v)
+            if feedback == "output" or first:
+                total = gy + from_y
+                if keep_y:
+                    gy.copy_(total)
+            else:
+                total = gy
+            torch.mul(total, a, out=d)
+            d.addcmul_(from_v, b)
+            if first:
+                if g_u is not None:
+                    d[seen:rows] += g_u[seen:rows]
+                if feedback != "output":
+                    back_y[seen:rows] = 0
+                seen = rows
+            if feedback == "output":
+                from_v.copy_(d)
+                if plain:
+                    torch.mm(d, weight_hh, out=from_y)
+                else:
+                    from_y.copy_(product(d, weight_hh.t()))
+            elif feedback == "membrane":
+                from_v.copy_(torch.mm(d, weight_hh) if plain else product(d, weight_hh.t()))
+            else:
+                from_v.copy_(d)
+
+        flat = delta.to(input.dtype if weight_ih is None else weight_ih.dtype)
+        result: list[Tensor | None] = [None] * 12
+        if weight_ih is None:
+            result[0] = flat.reshape(input.shape) if need[0] else None
+        else:
+            if need[0]:
+                result[0] = (flat @ weight_ih).to(input.dtype).reshape(input.shape)
+            if need[1]:
+                result[1] = flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype)
+            if need[3]:
+                result[3] = delta.sum(0).to(bias.dtype)
+        if need[2]:
+            r, start = (y, r0) if feedback == "output" else (v, v0)
+            start = torch.zeros_like(v0) if start is None else start
+            result[2] = (delta.t() @ _previous(r, start, sizes, reverse)).to(weight_hh.dtype)
+        if keep_y:
+            wanted = [leaf for leaf, n in zip(leaves, need[4:7], strict=False) if n]
+            found = iter(torch.autograd.grad((y, v), wanted, (to_y, to_v), allow_unused=True))
+            for k, leaf in enumerate(leaves):
+                if need[4 + k]:
+                    g = next(found)
+                    result[4 + k] = torch.zeros_like(leaf) if g is None else g
+        result[7] = back_v if need[7] else None
+        result[8] = back_y if need[8] else None
+        return tuple(result)
+
+
+def _differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """The backward pass of a double backward: the reference, from the inputs, kept differentiable."""
+    inputs = ctx.saved_tensors[1:]
+    sizes = ctx.sizes
+    packed = inputs[0].dim() == 2
+    outputs = reference.recurrence(*inputs, ctx.neuron, sizes if packed else None, ctx.reverse)
+    pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None]
+    wanted = [i for i, need in enumerate(ctx.needs_input_grad[:9]) if need]
+    found = torch.autograd.grad(
+        [o for o, _ in pairs],
+        [inputs[i] for i in wanted],
+        [g for _, g in pairs],
+        create_graph=True,
+        allow_unused=True,
+    )
+    result: list[Tensor | None] = [None] * 12
+    for i, g in zip(wanted, found, strict=True):
+        result[i] = g
+    return tuple(result)
+
+
+def recurrence(
+    input: Tensor,
+    weight_ih: Tensor | None,
+    weight_hh: Tensor | None,
+    bias: Tensor | None,
+    decay: Tensor,
+    threshold: Tensor,
+    leak: Tensor | None,
+    v0: Tensor,
+    r0: Tensor | None,
+    neuron: Neuron,
+    batch_sizes: tuple[int, ...] | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As ``liafseq.ops.reference.recurrence``: same arguments, same results, less time and memory."""
+    sizes = batch_sizes if batch_sizes is not None else (v0.shape[0],) * input.shape[0]
+    with torch.autocast(v0.device.type, enabled=False):
+        return _Recurrence.apply(
+            input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0, neuron, sizes, reverse
+        )

@@ -1,0 +1,133 @@
+"""From constructor options to a neuron: the fixed choices and the numbers beside them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from liafseq.neurons import Neuron, advance
+from liafseq.parameters import DECAY, LEAK, SIGNED, THRESHOLD, Trait, TraitModule
+
+__all__ = ["SpikingModule", "options_of"]
+
+_NOT_OPTIONS = {
+    "self", "__class__", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
+    "bidirectional", "device", "dtype",
+}  # fmt: skip
+_CHOICES = ("activation", "threshold_related", "feedback", "reset", "v_reset", "levels", "surrogate",
+            "surrogate_width", "detach_reset")  # fmt: skip
+
+
+def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The neuron options among the ``locals()`` of a constructor."""
+    return {name: value for name, value in arguments.items() if name not in _NOT_OPTIONS}
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
+
+
+class SpikingModule(TraitModule):
+    """What layers, cells and convolutions share: one neuron, its numbers, its state format."""
+
+    _wide_share = "neuron"
+
+    def _configure(self, options: dict[str, Any], *, analog: bool, dual: bool = False, soft: bool = False) -> None:
+        """Take the neuron options of a constructor.
+
+        ``dual``: decay and input gain in (-1, 1), as DA-LIF has them; ``soft``: no choice of reset.
+        """
+        self._options = options
+        self.state_format = options["state_format"]
+        share = options["share"]
+        for name, value, allowed in (
+            ("state_format", self.state_format, ("lstm", "gru")),
+            ("share", share, ("layer", self._wide_share)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} should be one of {', '.join(map(repr, allowed))}, got: {value!r}")
+        choices = {name: options[name] for name in _CHOICES if name in options}
+        if soft:
+            choices["reset"] = "soft"
+        self.neuron = Neuron(analog=analog, **choices)
+
+        self._normalize = options.get("normalize_current", False)
+        if not isinstance(self._normalize, bool):
+            raise TypeError(f"normalize_current should be of type bool, got: {type(self._normalize).__name__}")
+        traits = [Trait("decay", options["decay"], options["learn_decay"], SIGNED if dual else DECAY, share)]
+        if dual:
+            traits.append(Trait("gain", options["gain"], options["learn_gain"], SIGNED, share))
+        traits.append(Trait("threshold", options["threshold"], options["learn_threshold"], THRESHOLD, share))
+        # a leak that is and stays zero costs nothing
+        if "leak" in options and not (_is_zero(options["leak"]) and options["learn_leak"] is False):
+            traits.append(Trait("leak", options["leak"], options["learn_leak"], LEAK, share))
+        self._traits = tuple(traits)
+
+    def _current_gain(self, values: dict[str, Tensor]) -> Tensor | None:
+        """What the synaptic current is multiplied with, as a factor of all weights and biases."""
+        if "gain" in values:
+            return values["gain"]
+        return 1 - values["decay"] if self._normalize else None
+
+    def _start(
+        self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """v_0 and y_0 of a given state; ``rest`` (zeros) where none is given.
+
+        A single tensor, the gru format, is ``c0`` without ``h0``.
+        """
+        if c0 is None:
+            return rest, None
+        y0, v0 = advance(c0, values["decay"], values["threshold"], values.get("leak"), self.neuron)
+        return v0, (y0 if h0 is None else h0)
+
+    def emit(self, membrane: Tensor) -> Tensor:
+        """The output y that belongs to a membrane potential u (..., hidden_size) of the last layer.
+
+        Useful with ``state_format="gru"``, where only u is returned.
+        """
+        suffix = self._suffixes()[-1]
+        values = self._trait_values(suffix, membrane.dtype)
+        return advance(membrane, values["decay"], values["threshold"], values.get("leak"), self.neuron)[0]
+
+    def _suffixes(self) -> list[str]:
+        return [""]
+
+    def neuron_parameters(self, suffix: str | None = None) -> dict[str, Tensor]:
+        """The neuron's numbers as the equations have them: decay, threshold, and gain, leak where used.
+
+        Args:
+            suffix: for example ``"_l0"`` or ``"_l1_reverse"``; of a layer the first by default.
+
+        Returns:
+            name -> tensor of shape () or (hidden_size,); learned ones keep their graph.
+        """
+        suffix = self._suffixes()[0] if suffix is None else suffix
+        if suffix not in self._suffixes():
+            raise ValueError(f"suffix should be one of {', '.join(self._suffixes())}, got: {suffix!r}")
+        return self._trait_values(suffix)
+
+    def _options_repr(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        parts = []
+        for name, value in self._options.items():
+            if isinstance(value, Tensor):
+                parts.append(f"{name}=tensor(shape={tuple(value.shape)})")
+            elif name not in defaults or value != defaults[name].default:
+                parts.append(f"{name}={value!r}")
+        return "".join(f", {part}" for part in parts)
+
+
+@torch.no_grad()
+def orthogonalize(weight: Tensor) -> None:
+    """Replace a drawn square matrix by its orthogonal factor, in place; draws no random numbers."""
+    q, r = torch.linalg.qr(weight.to(torch.promote_types(weight.dtype, torch.float32)))
+    weight.copy_(q * r.diagonal().sgn())
+
+
+def uniform_bound(hidden_size: int) -> float:
+    return 1.0 / math.sqrt(hidden_size)

@@ -1,0 +1,125 @@
+"""The spike function H(x), H(0) = 1, and the surrogate gradients that stand in for its derivative.
+
+Each surrogate is the derivative of a *smooth primitive* that rises from 0 to 1; its width ``w``
+is measured in units of the membrane potential, its area is 1 and its peak is about 1/w:
+
+=============  ===============================  ==========================================
+name           derivative h(x)                  primitive
+=============  ===============================  ==========================================
+rectangular    (1/w) [|x| < w/2]                clamp(x/w + 1/2, 0, 1)
+triangular     (1/w) max(0, 1 - |x|/w)          piecewise quadratic
+gaussian       exp(-x^2 / 2w^2) / (w sqrt(2pi)) normal distribution function
+sigmoid        s(1 - s)/w, s = sigmoid(x/w)     sigmoid(x/w)
+arctan         1 / (w (1 + (pi x/w)^2))         atan(pi x/w)/pi + 1/2
+=============  ===============================  ==========================================
+
+The rectangular one, of width mu, is that of the LIAF-Net paper (Wu et al. 2020,
+arXiv:2011.06176); the idea is reviewed by Neftci, Mostafa and Zenke (2019, arXiv:1901.09948).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["SURROGATES", "heaviside", "primitive", "spike", "surrogate_gradient"]
+
+
+def _rectangular(x: Tensor, width: float) -> Tensor:
+    return (x.abs() < width / 2).to(x.dtype) / width
+
+
+def _triangular(x: Tensor, width: float) -> Tensor:
+    return (1 - x.abs() / width).clamp_min(0) / width
+
+
+def _gaussian(x: Tensor, width: float) -> Tensor:
+    return torch.exp(-0.5 * (x / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+
+def _sigmoid(x: Tensor, width: float) -> Tensor:
+    s = torch.sigmoid(x / width)
+    return s * (1 - s) / width
+
+
+def _arctan(x: Tensor, width: float) -> Tensor:
+    return 1 / (width * (1 + (math.pi / width * x) ** 2))
+
+
+def _triangular_primitive(x: Tensor, width: float) -> Tensor:
+    z = (x / width).clamp(-1, 1)
+    return 0.5 + z - 0.5 * z * z.abs()
+
+
+SURROGATES: dict[str, tuple[Callable[[Tensor, float], Tensor], Callable[[Tensor, float], Tensor]]] = {
+    "rectangular": (_rectangular, lambda x, w: (x / w + 0.5).clamp(0, 1)),
+    "triangular": (_triangular, _triangular_primitive),
+    "gaussian": (_gaussian, lambda x, w: 0.5 * (1 + torch.erf(x / (w * math.sqrt(2))))),
+    "sigmoid": (_sigmoid, lambda x, w: torch.sigmoid(x / w)),
+    "arctan": (_arctan, lambda x, w: torch.atan(math.pi / w * x) / math.pi + 0.5),
+}
+"""name -> (surrogate derivative, its smooth primitive)."""
+
+
+def heaviside(x: Tensor, kind: str = "rectangular", width: float = 1.0) -> Tensor:
+    """H(x) without any gradient: 1 where x >= 0, else 0, in x's dtype."""
+    return (x >= 0).to(x.dtype)
+
+
+def surrogate_gradient(x: Tensor, kind: str, width: float) -> Tensor:
+    """The surrogate derivative h(x), elementwise."""
+    return SURROGATES[kind][0](x, width)
+
+
+def primitive(x: Tensor, kind: str, width: float) -> Tensor:
+    """The smooth function whose true derivative is the surrogate; for gradient checks."""
+    return SURROGATES[kind][1](x, width)
+
+
+class _Spike(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, kind: str, width: float) -> Tensor:
+        return heaviside(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.kind, ctx.width = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return grad * surrogate_gradient(x, ctx.kind, ctx.width), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return tangent * surrogate_gradient(x, ctx.kind, ctx.width)
+
+
+def spike(x: Tensor, kind: str = "rectangular", width: float = 1.0) -> Tensor:
+    """H(x) in the forward pass, the surrogate derivative in the backward pass.
+
+    Args:
+        x: membrane potential minus threshold, any shape, floating point.
+        kind: one of ``SURROGATES``.
+        width: the surrogate's width w > 0, in units of the membrane potential.
+
+    Returns:
+        0 or 1, shape and dtype of x.
+
+    >>> x = torch.tensor([-0.4, 0.0, 2.0], requires_grad=True)
+    >>> y = spike(x, "triangular", 1.0)
+    >>> y.tolist()
+    [0.0, 1.0, 1.0]
+    >>> torch.autograd.grad(y.sum(), x)[0]
+    tensor([0.6000, 1.0000, 0.0000])
+    """
+    return _Spike.apply(x, kind, width)
