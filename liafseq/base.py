@@ -17,19 +17,20 @@ from liafseq.spec import SpikingModule, orthogonalize, uniform_bound
 
 __all__ = ["SpikingRNNBase"]
 
-_RECURRENT_INITS = ("uniform", "orthogonal")
-
 
 def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
     """The membrane integrates in float32 at least: halves lose small currents on it."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
+def autocast_enabled(tensor: Tensor) -> bool:
+    return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
+
+
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """The dtype in which matrix products with these weights run, autocast considered."""
-    kind = tensor.device.type
-    if tensor.dtype == torch.float32 and kind != "meta" and torch.is_autocast_enabled(kind):
-        return torch.get_autocast_dtype(kind)
+    if tensor.dtype == torch.float32 and autocast_enabled(tensor):
+        return torch.get_autocast_dtype(tensor.device.type)
     return tensor.dtype
 
 
@@ -82,6 +83,28 @@ def run_direction(
         reverse,
     )
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
+
+
+def check_recurrent_init(options: dict[str, Any]) -> None:
+    given, allowed = options["recurrent_init"], ("uniform", "orthogonal")
+    if given not in allowed:
+        raise ValueError(f"recurrent_init should be one of {', '.join(map(repr, allowed))}, got: {given!r}")
+
+
+def check_state_type(module: SpikingModule, hx: Any) -> None:
+    """Whether a given state is what the module's ``state_format`` says."""
+    name = type(module).__name__
+    if module.state_format == "gru":
+        if not isinstance(hx, Tensor):
+            raise TypeError(
+                f"{name}: with state_format='gru' hx should be one tensor, the membrane potential, "
+                f"got: {type(hx).__name__}"
+            )
+    elif not (isinstance(hx, (tuple, list)) and len(hx) == 2 and all(isinstance(s, Tensor) for s in hx)):
+        raise TypeError(
+            f"{name}: hx should be a pair (h_0, c_0) of tensors, or use state_format='gru' for one tensor; "
+            f"got: {type(hx).__name__}"
+        )
 
 
 def _check_sizes(values: dict[str, Any]) -> None:
@@ -144,11 +167,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
                 stacklevel=3,
             )
         _check_sizes(locals())
-        if options["recurrent_init"] not in _RECURRENT_INITS:
-            raise ValueError(
-                f"recurrent_init should be one of {', '.join(map(repr, _RECURRENT_INITS))}, "
-                f"got: {options['recurrent_init']!r}"
-            )
+        check_recurrent_init(options)
         self.mode = type(self).__name__
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -216,7 +235,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         weight = getattr(self, f"weight_ih{self._suffixes()[0]}")
-        if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+        if input.dtype != weight.dtype and not autocast_enabled(input):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
@@ -226,7 +245,8 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
         if self.input_size != input.size(-1):
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
+                "input.size(-1) must be equal to input_size. "
+                f"Expected {self.input_size}, got {input.size(-1)}"
             )
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
@@ -250,18 +270,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
 
     def _check_state(self, hx: Any, input: Tensor, batched: bool) -> None:
         """Type and rank of a given state, with the messages of nn.GRU and nn.LSTM."""
-        name = type(self).__name__
-        if self.state_format == "gru":
-            if not isinstance(hx, Tensor):
-                raise TypeError(
-                    f"{name}: with state_format='gru' hx should be one tensor, the membrane potential, "
-                    f"got: {type(hx).__name__}"
-                )
-        elif not (isinstance(hx, (tuple, list)) and len(hx) == 2 and all(isinstance(s, Tensor) for s in hx)):
-            raise TypeError(
-                f"{name}: hx should be a pair (h_0, c_0) of tensors, or use state_format='gru' for one tensor; "
-                f"got: {type(hx).__name__}"
-            )
+        check_state_type(self, hx)
         states = (hx,) if isinstance(hx, Tensor) else hx
         rank, kind = (3, "batched 3-D") if batched else (2, "unbatched 2-D")
         got = [f"{state.dim()}-D" for state in states]
@@ -271,10 +280,9 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             raise RuntimeError(
                 f"For {kind} input, hx and cx should also be {rank}-D but got ({', '.join(got)}) tensors"
             )
-        if any(s.dtype != input.dtype for s in states) and not torch.is_autocast_enabled(input.device.type):
-            raise RuntimeError(
-                f"hx dtype ({', '.join(str(s.dtype) for s in states)}) does not match input dtype ({input.dtype})"
-            )
+        if any(s.dtype != input.dtype for s in states) and not autocast_enabled(input):
+            kinds = ", ".join(str(s.dtype) for s in states)
+            raise RuntimeError(f"hx dtype ({kinds}) does not match input dtype ({input.dtype})")
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run over a sequence; see the class for shapes."""
@@ -286,7 +294,9 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         else:
             x, batch_sizes, sorted_indices, unsorted_indices, sizes = input, None, None, None, None
             if x.dim() not in (2, 3):
-                raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {x.dim()}D instead")
+                raise ValueError(
+                    f"{type(self).__name__}: Expected input to be 2D or 3D, got {x.dim()}D instead"
+                )
             batched = x.dim() == 3
             if not batched:
                 x = x.unsqueeze(0 if self.batch_first else 1)

@@ -109,9 +109,7 @@ class Neuron:
             raise ValueError("a neuron of several levels resets softly: it subtracts theta times its spike")
 
 
-def spikes(
-    u: Tensor, threshold: Tensor, neuron: Neuron, spike: SpikeFunction = surrogate.spike
-) -> Tensor:
+def spikes(u: Tensor, threshold: Tensor, neuron: Neuron, spike: SpikeFunction = surrogate.spike) -> Tensor:
     """s = sum over k = 1..levels of H(u - k theta): 0 or 1 for a neuron of one level.
 
     ``spike`` is the differentiable H; ``surrogate.heaviside`` saves work where no gradient is

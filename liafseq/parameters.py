@@ -37,7 +37,9 @@ class Constraint:
     def check(self, name: str, value: Tensor, learn: bool) -> None:
         # a learned value starts strictly inside, where its unconstrained value is finite
         closed = self.closed and not learn
-        good = (value >= self.low) & (value <= self.high) if closed else (value > self.low) & (value < self.high)
+        good = (
+            (value >= self.low) & (value <= self.high) if closed else (value > self.low) & (value < self.high)
+        )
         if not bool((good & value.isfinite()).all()):
             left, right = ("[", "]") if closed else ("(", ")")
             kind = "an initial value to be learned" if learn else "a value"

@@ -12,7 +12,7 @@ from torch import Tensor
 from liafseq.neurons import Neuron, advance
 from liafseq.parameters import DECAY, LEAK, SIGNED, THRESHOLD, Trait, TraitModule
 
-__all__ = ["SpikingModule", "options_of"]
+__all__ = ["SpikingModule", "is_analog", "options_of"]
 
 _NOT_OPTIONS = {
     "self", "__class__", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
@@ -27,6 +27,13 @@ def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in _NOT_OPTIONS}
 
 
+def is_analog(output: str) -> bool:
+    """DA-LIF's choice of what it emits."""
+    if output not in ("spike", "analog"):
+        raise ValueError(f"output should be one of 'spike', 'analog', got: {output!r}")
+    return output == "analog"
+
+
 def _is_zero(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
 
@@ -36,7 +43,9 @@ class SpikingModule(TraitModule):
 
     _wide_share = "neuron"
 
-    def _configure(self, options: dict[str, Any], *, analog: bool, dual: bool = False, soft: bool = False) -> None:
+    def _configure(
+        self, options: dict[str, Any], *, analog: bool, dual: bool = False, soft: bool = False
+    ) -> None:
         """Take the neuron options of a constructor.
 
         ``dual``: decay and input gain in (-1, 1), as DA-LIF has them; ``soft``: no choice of reset.
@@ -57,7 +66,9 @@ class SpikingModule(TraitModule):
 
         self._normalize = options.get("normalize_current", False)
         if not isinstance(self._normalize, bool):
-            raise TypeError(f"normalize_current should be of type bool, got: {type(self._normalize).__name__}")
+            raise TypeError(
+                f"normalize_current should be of type bool, got: {type(self._normalize).__name__}"
+            )
         traits = [Trait("decay", options["decay"], options["learn_decay"], SIGNED if dual else DECAY, share)]
         if dual:
             traits.append(Trait("gain", options["gain"], options["learn_gain"], SIGNED, share))

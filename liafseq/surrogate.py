@@ -65,8 +65,8 @@ SURROGATES: dict[str, tuple[Callable[[Tensor, float], Tensor], Callable[[Tensor,
 """name -> (surrogate derivative, its smooth primitive)."""
 
 
-def heaviside(x: Tensor, kind: str = "rectangular", width: float = 1.0) -> Tensor:
-    """H(x) without any gradient: 1 where x >= 0, else 0, in x's dtype."""
+def heaviside(x: Tensor, *_: Any) -> Tensor:
+    """H(x) without any gradient: 1 where x >= 0, else 0, in x's dtype; takes ``spike``'s arguments."""
     return (x >= 0).to(x.dtype)
 
 
@@ -84,11 +84,11 @@ class _Spike(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, kind: str, width: float) -> Tensor:
+    def forward(x: Tensor, kind: str, width: float) -> Tensor:  # noqa: ARG004 - fixed by torch
         return heaviside(x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
         x, ctx.kind, ctx.width = inputs
         ctx.save_for_backward(x)
         ctx.save_for_forward(x)
@@ -97,6 +97,10 @@ class _Spike(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         (x,) = ctx.saved_tensors
         return grad * surrogate_gradient(x, ctx.kind, ctx.width), None, None
+
+
+class _SpikeWithTangent(_Spike):
+    """The same, with forward-mode differentiation, which torch.compile cannot trace."""
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:  # type: ignore[override]
@@ -122,4 +126,5 @@ def spike(x: Tensor, kind: str = "rectangular", width: float = 1.0) -> Tensor:
     >>> torch.autograd.grad(y.sum(), x)[0]
     tensor([0.6000, 1.0000, 0.0000])
     """
-    return _Spike.apply(x, kind, width)
+    function = _Spike if torch.compiler.is_compiling() else _SpikeWithTangent
+    return function.apply(x, kind, width)

@@ -12,12 +12,14 @@ __all__ = ["recurrence"]
 
 
 def _transformed(tensors: tuple[Tensor | None, ...]) -> bool:
-    """Whether a function transform or a compiler must see plain torch operations."""
+    """Whether a function transform, a compiler or shape propagation must see plain torch operations."""
     if torch.compiler.is_compiling():
         return True
     if torch.autograd.forward_ad._current_level >= 0:
         return True
-    return any(t is not None and torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors)
+    return any(
+        t is not None and (t.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(t)) for t in tensors
+    )
 
 
 def recurrence(

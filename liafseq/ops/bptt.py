@@ -104,9 +104,7 @@ class _Recurrence(torch.autograd.Function):
                 u, v, y = u_now, v_new, y_now
             else:
                 u[:rows], v[:rows], y[:rows] = u_now, v_new, y_new
-        ctx.save_for_backward(
-            potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0
-        )
+        ctx.save_for_backward(potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
         ctx.neuron, ctx.sizes, ctx.reverse = neuron, sizes, reverse
         ctx.set_materialize_grads(False)
         return outputs.view(*input.shape[:-1], hidden), y.clone() if whole else y, u.clone() if whole else u

@@ -1,0 +1,129 @@
+"""The shared text of the layers' and cells' docstrings: each piece is written once."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from typing import TypeVar
+
+from liafseq.neurons import ACTIVATIONS
+
+__all__ = ["documented"]
+
+_T = TypeVar("_T", bound=type)
+
+_LAYER_ARGUMENTS = """\
+    Args:
+        input_size: features of the input x.
+        hidden_size: neurons of a layer and direction.
+        num_layers: stacked layers.
+        bias: whether W_ih and W_hh come with biases.
+        batch_first: input and output as (N, T, features); never the state.
+        dropout: probability of zeroing an output of every layer but the last, in training.
+        bidirectional: a second run from the end to the start, outputs concatenated.
+        device, dtype: of the parameters.
+"""
+
+_CELL_ARGUMENTS = """\
+    Args:
+        input_size: features of the input x.
+        hidden_size: neurons.
+        bias: whether W_ih and W_hh come with biases.
+        device, dtype: of the parameters.
+"""
+
+_OPTIONS = {
+    "output": 'output: ``"spike"`` for s_t (the paper\'s), ``"analog"`` for f as LIAF emits it.',
+    "activation": "activation: f by name:{analog_only}\n            {activations}.",
+    "threshold_related": "threshold_related: emit f(u_t - theta) instead of f(u_t).{analog_only}",
+    "levels": "levels: K, the number of thresholds theta, 2 theta, ... K theta.",
+    "feedback": 'feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the\n'
+    "            leaked term), or ``None``: no W_hh, the membrane is the only memory.",
+    "reset": 'reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).',
+    "v_reset": "v_reset: where a hard reset leads.",
+    "threshold": "threshold: theta > 0.",
+    "decay": "decay: {decay_name}: a number, a pair (low, high) from which each neuron draws its initial\n"
+    "            value, or a tensor; so are the other numbers.",
+    "gain": "gain: a, the input gain, in (-1, 1).",
+    "leak": "leak: beta.",
+    "normalize_current": "normalize_current: scale the whole current by 1 - alpha, the Euler step of\n"
+    "            tau dV/dt = -V + I.",
+    "share": 'share: the neuron\'s numbers are one a ``"neuron"`` or one a ``"layer"``.',
+    "learn_decay": "learn_decay, {learned}: whether these are learned.",
+    "surrogate": 'surrogate, surrogate_width: the derivative of H: ``"rectangular"``, ``"triangular"``,\n'
+    '            ``"gaussian"``, ``"sigmoid"`` or ``"arctan"``, see ``liafseq.surrogate``.',
+    "detach_reset": "detach_reset: no gradient through the spike in the reset.",
+    "recurrent_init": 'recurrent_init: W_hh ``"orthogonal"``, or ``"uniform"`` as nn.RNN draws it.',
+    "state_format": 'state_format: ``"lstm"``: state (h, c), output and membrane potential;\n'
+    '            ``"gru"``: the membrane potential alone, from which the output fed back is recomputed.',
+}
+
+_LAYER_REST = """\
+    Inputs: ``input, hx``
+        - input: (T, N, input_size), (N, T, input_size) with batch_first, (T, input_size) without
+          a batch, or a ``PackedSequence``.
+        - hx: (h_0, c_0), each (D * num_layers, N, hidden_size) or, unbatched,
+          (D * num_layers, hidden_size), D = 2 if bidirectional else 1; one such tensor with
+          ``state_format="gru"``. None is rest: y_0 = 0, v_0 = 0.
+
+    Outputs: ``output, (h_n, c_n)``
+        - output: as the input, with D * hidden_size features: y_t of the last layer.
+        - h_n, c_n: y and u of each layer's and direction's last step; only u with
+          ``state_format="gru"``. Passing them on continues the sequence.
+
+    Attributes:
+        weight_ih_l[k]: (hidden_size, input_size), for k > 0 (hidden_size, D * hidden_size).
+        weight_hh_l[k]: (hidden_size, hidden_size); not with ``feedback=None``.
+        bias_ih_l[k], bias_hh_l[k]: (hidden_size,).
+        {traits}: (hidden_size,) or (): numbers that are
+            learned, unconstrained; fixed ones are buffers called ``fixed_...``.
+            ``neuron_parameters()`` has the values themselves. All names also with ``_reverse``.
+
+    Raises:
+        TypeError, ValueError: an argument, as nn.GRU raises them.
+        RuntimeError: sizes of input or state that do not fit.
+"""
+
+_CELL_REST = """\
+    Inputs: ``input, hx``
+        - input: (N, input_size) or (input_size,).
+        - hx: (h, c), each (N, hidden_size) or (hidden_size,); one tensor with
+          ``state_format="gru"``. None is rest.
+
+    Outputs: ``(h, c)``
+        - the output y and the membrane potential u, shaped as hx; only u with
+          ``state_format="gru"``: ``emit(u)`` is then the output.
+
+    Attributes:
+        weight_ih: (hidden_size, input_size).
+        weight_hh: (hidden_size, hidden_size), None with ``feedback=None``.
+        bias_ih, bias_hh: (hidden_size,) or None.
+        {traits}: learned numbers, unconstrained; fixed ones are buffers
+            ``fixed_...``. ``neuron_parameters()`` has the values themselves.
+
+    Raises:
+        ValueError, RuntimeError: ranks and sizes that do not fit, as nn.LSTMCell raises them.
+"""
+
+
+def documented(cls: _T) -> _T:
+    """Complete a class docstring: ``{arguments}`` and ``{rest}`` stand for the shared text."""
+    parameters = inspect.signature(cls.__init__).parameters
+    is_layer = "num_layers" in parameters
+    learned = [name for name in parameters if name.startswith("learn_")]
+    fill = {
+        "activations": textwrap.fill(", ".join(ACTIVATIONS), 88).replace("\n", "\n            "),
+        "analog_only": " (with analog output)" if "output" in parameters else "",
+        "decay_name": "b, the temporal memory, in (-1, 1)" if "gain" in parameters else "alpha, in [0, 1]",
+        "learned": ", ".join(name for name in learned if name != "learn_decay"),
+    }
+    options = [text.format(**fill) for name, text in _OPTIONS.items() if name in parameters]
+    arguments = (_LAYER_ARGUMENTS if is_layer else _CELL_ARGUMENTS) + "".join(
+        f"        {o}\n" for o in options
+    )
+    suffix = "_l[k]" if is_layer else ""
+    traits = ", ".join(name.removeprefix("learn_") + suffix for name in learned)
+    rest = (_LAYER_REST if is_layer else _CELL_REST).format(traits=traits)
+    doc = cls.__doc__ or ""
+    cls.__doc__ = doc.replace("    {arguments}\n", arguments).replace("    {rest}\n", rest)
+    return cls
