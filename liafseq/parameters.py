@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-__all__ = ["DECAY", "LEAK", "SIGNED", "THRESHOLD", "Constraint", "Initial", "Trait", "TraitModule"]
+__all__ = ["CONSTRAINTS", "Constraint", "Initial", "Trait", "TraitModule"]
 
 Initial = float | tuple[float, float] | Tensor
 """An initial value: a number, a pair (low, high) to draw from uniformly, or a tensor."""
@@ -49,10 +49,12 @@ class Constraint:
             )
 
 
-DECAY = Constraint(0.0, 1.0, True, torch.sigmoid, torch.logit)
-SIGNED = Constraint(-1.0, 1.0, True, torch.tanh, torch.atanh)
-THRESHOLD = Constraint(0.0, math.inf, False, F.softplus, lambda x: x + torch.log(-torch.expm1(-x)))
-LEAK = Constraint(-math.inf, math.inf, False, lambda x: x, lambda x: x)
+CONSTRAINTS = {
+    "fraction": Constraint(0.0, 1.0, True, torch.sigmoid, torch.logit),
+    "signed": Constraint(-1.0, 1.0, True, torch.tanh, torch.atanh),
+    "positive": Constraint(0.0, math.inf, False, F.softplus, lambda x: x + torch.log(-torch.expm1(-x))),
+    "any": Constraint(-math.inf, math.inf, False, lambda x: x, lambda x: x),
+}
 
 
 def _plain(name: str, initial: Any) -> Tensor:
@@ -73,13 +75,14 @@ def _plain(name: str, initial: Any) -> Tensor:
 class Trait:
     """One number of a neuron: its name, initial value, whether it is learned and shared how.
 
-    ``share="layer"`` makes it one number, anything else one a neuron (or channel).
+    ``constraint`` is a name in ``CONSTRAINTS``; ``share="layer"`` makes it one number, anything
+    else one a neuron (or channel).
     """
 
     name: str
     initial: Any
     learn: bool
-    constraint: Constraint
+    constraint: str
     share: str
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class Trait:
             raise TypeError(f"learn_{self.name} should be of type bool, got: {type(self.learn).__name__}")
         value = _plain(self.name, self.initial)
         if value.device.type != "meta":
-            self.constraint.check(self.name, value, self.learn)
+            CONSTRAINTS[self.constraint].check(self.name, value, self.learn)
 
     def shape(self, features: int) -> tuple[int, ...]:
         shape = () if self.share == "layer" else (features,)
@@ -101,11 +104,11 @@ class Trait:
 
     @torch.no_grad()
     def fill(self, tensor: Tensor) -> None:
+        c = CONSTRAINTS[self.constraint]
         if isinstance(self.initial, (tuple, list)):
             tensor.uniform_(*self.initial)
             if self.learn:
                 # a draw may fall on the open end of the interval
-                c = self.constraint
                 eps = torch.finfo(tensor.dtype).eps
                 tensor.clamp_(c.low + eps, c.high - eps if math.isfinite(c.high) else None)
         elif isinstance(self.initial, Tensor):
@@ -113,7 +116,7 @@ class Trait:
         else:
             tensor.fill_(self.initial)
         if self.learn:
-            tensor.copy_(self.constraint.outside(tensor))
+            tensor.copy_(c.outside(tensor))
 
 
 class TraitModule(nn.Module):
@@ -138,7 +141,8 @@ class TraitModule(nn.Module):
         for trait in self._traits:
             if trait.learn:
                 value = getattr(self, trait.name + suffix)
-                values[trait.name] = trait.constraint.inside(value if dtype is None else value.to(dtype))
+                inside = CONSTRAINTS[trait.constraint].inside
+                values[trait.name] = inside(value if dtype is None else value.to(dtype))
             else:
                 value = getattr(self, f"fixed_{trait.name}{suffix}")
                 values[trait.name] = value if dtype is None else value.to(dtype)

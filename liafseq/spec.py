@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from liafseq.neurons import Neuron, advance
-from liafseq.parameters import DECAY, LEAK, SIGNED, THRESHOLD, Trait, TraitModule
+from liafseq.parameters import Trait, TraitModule
 
 __all__ = ["SpikingModule", "is_analog", "options_of"]
 
@@ -69,13 +69,15 @@ class SpikingModule(TraitModule):
             raise TypeError(
                 f"normalize_current should be of type bool, got: {type(self._normalize).__name__}"
             )
-        traits = [Trait("decay", options["decay"], options["learn_decay"], SIGNED if dual else DECAY, share)]
+        traits = [
+            Trait("decay", options["decay"], options["learn_decay"], "signed" if dual else "fraction", share)
+        ]
         if dual:
-            traits.append(Trait("gain", options["gain"], options["learn_gain"], SIGNED, share))
-        traits.append(Trait("threshold", options["threshold"], options["learn_threshold"], THRESHOLD, share))
+            traits.append(Trait("gain", options["gain"], options["learn_gain"], "signed", share))
+        traits.append(Trait("threshold", options["threshold"], options["learn_threshold"], "positive", share))
         # a leak that is and stays zero costs nothing
         if "leak" in options and not (_is_zero(options["leak"]) and options["learn_leak"] is False):
-            traits.append(Trait("leak", options["leak"], options["learn_leak"], LEAK, share))
+            traits.append(Trait("leak", options["leak"], options["learn_leak"], "any", share))
         self._traits = tuple(traits)
 
     def _current_gain(self, values: dict[str, Tensor]) -> Tensor | None:

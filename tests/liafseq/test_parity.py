@@ -1,0 +1,163 @@
+"""The fast time loop against the readable reference: outputs, final state, every gradient."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from liafseq.neurons import ACTIVATIONS, Neuron
+from liafseq.ops import bptt, reference
+from liafseq.surrogate import SURROGATES
+
+NAMES = ["input", "weight_ih", "weight_hh", "bias", "decay", "threshold", "leak", "v0", "r0"]
+LAYOUTS = {
+    "dense": (None, False),
+    "dense-reverse": (None, True),
+    "packed": ((4, 4, 3, 2, 2, 1), False),
+    "packed-reverse": ((4, 4, 3, 2, 2, 1), True),
+    "one-step": ((4,), False),
+}
+EMITS = {
+    "liaf": {"analog": True},
+    "liaf-relu": {"analog": True, "activation": "relu", "threshold_related": True},
+    "lif": {"analog": False},
+    "mlif": {"analog": False, "reset": "soft", "levels": 3},
+}
+
+
+def arguments(neuron, sizes, share, *, leak=True, weight_ih=True):
+    steps, batch, inputs, hidden = 6, 4, 3, 5
+    if not weight_ih:
+        inputs = hidden
+    shape = () if share == "layer" else (hidden,)
+
+    def randn(*size):
+        return torch.randn(*size, dtype=torch.float64)
+
+    return [
+        randn(sum(sizes), inputs) if sizes else randn(steps, batch, inputs),
+        randn(hidden, inputs) if weight_ih else None,
+        randn(hidden, hidden) / 2 if neuron.feedback else None,
+        randn(hidden) if weight_ih else None,
+        torch.rand(shape, dtype=torch.float64),
+        torch.rand(shape, dtype=torch.float64) + 0.3,
+        randn(shape) / 10 if leak else None,
+        randn(batch, hidden),
+        randn(batch, hidden),
+    ]
+
+
+def run(op, args, neuron, sizes, reverse, use=(True, True, True), **more):
+    args = [None if a is None else a.detach().clone().requires_grad_() for a in args]
+    outputs = op.recurrence(*args, neuron, sizes, reverse, **more)
+    weights = [torch.linspace(-1, 1, o.numel(), dtype=o.dtype).view(o.shape) for o in outputs]
+    loss = sum((o * w).sum() for o, w, used in zip(outputs, weights, use, strict=True) if used)
+    live = [(n, a) for n, a in zip(NAMES, args, strict=True) if a is not None]
+    grads = torch.autograd.grad(loss, [a for _, a in live], allow_unused=True)
+    return outputs, {
+        n: torch.zeros_like(a) if g is None else g for (n, a), g in zip(live, grads, strict=True)
+    }
+
+
+def assert_parity(args, neuron, sizes, reverse, use=(True, True, True)):
+    expected, expected_grads = run(reference, args, neuron, sizes, reverse, use)
+    found, found_grads = run(bptt, args, neuron, sizes, reverse, use)
+    for name, a, b in zip(("output", "h", "u"), found, expected, strict=True):
+        torch.testing.assert_close(a, b, msg=lambda m, name=name: f"{name}: {m}")
+    for name, expected_grad in expected_grads.items():
+        torch.testing.assert_close(
+            found_grads[name], expected_grad, rtol=1e-9, atol=1e-10, msg=lambda m, name=name: f"d{name}: {m}"
+        )
+
+
+CASES = [
+    (emit, feedback, reset, detach, layout, share)
+    for emit, feedback, reset, detach, layout, share in itertools.product(
+        EMITS, ("output", "membrane", None), ("hard", "soft"), (False, True), LAYOUTS, ("layer", "neuron")
+    )
+    if emit != "mlif" or reset == "soft"
+]
+
+
+@pytest.mark.parametrize(("emit", "feedback", "reset", "detach", "layout", "share"), CASES)
+def test_every_choice(emit, feedback, reset, detach, layout, share):
+    choices = {"reset": reset, "surrogate": "arctan", **EMITS[emit]}
+    neuron = Neuron(
+        feedback=feedback, detach_reset=detach, v_reset=0.1 if reset == "hard" else 0.0, **choices
+    )
+    sizes, reverse = LAYOUTS[layout]
+    assert_parity(arguments(neuron, sizes, share), neuron, sizes, reverse)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation(activation):
+    neuron = Neuron(activation=activation, surrogate="sigmoid")
+    assert_parity(arguments(neuron, None, "neuron"), neuron, None, False)
+
+
+@pytest.mark.parametrize("width", [0.5, 2.0])
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_every_surrogate(surrogate, width):
+    neuron = Neuron(analog=False, surrogate=surrogate, surrogate_width=width)
+    assert_parity(arguments(neuron, (4, 3, 1), "neuron"), neuron, (4, 3, 1), True)
+
+
+USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
+
+
+@pytest.mark.parametrize("use", USES, ids=str)
+@pytest.mark.parametrize("feedback", ["output", "membrane", None])
+@pytest.mark.parametrize("layout", ["dense", "packed", "packed-reverse"])
+def test_losses_of_any_of_the_results(use, feedback, layout):
+    neuron = Neuron(feedback=feedback, surrogate="gaussian")
+    sizes, reverse = LAYOUTS[layout]
+    assert_parity(arguments(neuron, sizes, "neuron"), neuron, sizes, reverse, use)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_given_currents_no_leak_no_initial_output(layout):
+    neuron = Neuron(surrogate="gaussian")
+    sizes, reverse = LAYOUTS[layout]
+    args = arguments(neuron, sizes, "neuron", leak=False, weight_ih=False)
+    args[-1] = None
+    before = args[0].clone()
+    assert_parity(args, neuron, sizes, reverse)
+    assert torch.equal(args[0], before), "a given current must not be overwritten"
+
+
+@pytest.mark.parametrize("frozen", NAMES)
+def test_frozen_arguments(frozen):
+    neuron = Neuron(surrogate="gaussian")
+    args = arguments(neuron, (4, 2, 1), "neuron")
+    expected = run(reference, args, neuron, (4, 2, 1), False)[1]
+    live = [a.requires_grad_(n != frozen) for n, a in zip(NAMES, args, strict=True)]
+    outputs = bptt.recurrence(*live, neuron, (4, 2, 1), False)
+    weights = [torch.linspace(-1, 1, o.numel(), dtype=o.dtype).view(o.shape) for o in outputs]
+    sum((o * w).sum() for o, w in zip(outputs, weights, strict=True)).backward()
+    for name, a in zip(NAMES, live, strict=True):
+        if name == frozen:
+            assert a.grad is None
+        else:
+            torch.testing.assert_close(a.grad, expected[name])
+
+
+def test_float32_agrees_with_float64():
+    neuron = Neuron(threshold_related=True)
+    args = arguments(neuron, None, "neuron")
+    exact = run(reference, args, neuron, None, False)[1]
+    rough = run(bptt, [a.float() for a in args], neuron, None, False)[1]
+    for name, grad in exact.items():
+        torch.testing.assert_close(rough[name].double(), grad, rtol=1e-3, atol=1e-3)
+
+
+def test_only_the_membrane_is_kept():
+    neuron = Neuron()
+    args = [a if a is None else a.requires_grad_() for a in arguments(neuron, None, "neuron")]
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        bptt.recurrence(*args, neuron)
+    given = {a.data_ptr() for a in args if a is not None}
+    new = [t for t in kept if t.data_ptr() not in given]
+    assert [t.numel() for t in new] == [6 * 4 * 5]

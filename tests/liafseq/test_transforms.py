@@ -1,0 +1,188 @@
+"""torch.compile, torch.export, torch.func and higher derivatives."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from liafseq import DALIF, LIAF, LIF, MLIF, ops, surrogate
+from liafseq.neurons import Neuron
+from liafseq.ops import bptt, reference
+
+OPTIONS = {LIAF: {}, LIF: {"threshold": 0.3}, DALIF: {}, MLIF: {"threshold": 0.3}}
+
+
+@pytest.fixture
+def layer(layer_type):
+    return layer_type(3, 4, 2, bidirectional=True, **OPTIONS[layer_type])
+
+
+@pytest.fixture
+def x():
+    return 3 * torch.randn(5, 2, 3)
+
+
+def results(layer, x):
+    out, (h, c) = layer(x)
+    loss = (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum() + c.sum()
+    return [out, h, c, *torch.autograd.grad(loss, list(layer.parameters()))]
+
+
+# torch's own code warns of torch.jit where it still uses it
+of_torch = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
+
+def assert_compiles(layer, x, backend):
+    """Forward and backward in one graph, with the surrogate gradient that training uses."""
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
+    for found, expected in zip(results(compiled, x), results(layer, x), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@of_torch
+def test_compile_in_one_graph(layer, x):
+    assert_compiles(layer, x[:3], "aot_eager")
+
+
+@of_torch
+@pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a C++ compiler")
+def test_compile_with_inductor(x):
+    assert_compiles(LIAF(3, 4), x[:3], "inductor")
+
+
+def test_compile_with_a_state(layer_type, x):
+    torch._dynamo.reset()
+    layer = layer_type(3, 4, state_format="gru", **OPTIONS[layer_type])
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    hx = torch.randn(1, 2, 4)
+    torch.testing.assert_close(compiled(x, hx), layer(x, hx))
+
+
+def test_export(layer, x):
+    program = torch.export.export(layer, (x,))
+    torch.testing.assert_close(program.module()(x), layer(x))
+
+
+def test_export_with_a_dynamic_batch(layer, x):
+    batch = torch.export.Dim("batch", min=2, max=64)
+    program = torch.export.export(layer, (x,), dynamic_shapes={"input": {1: batch}})
+    more = 3 * torch.randn(5, 7, 3)
+    torch.testing.assert_close(program.module()(more), layer(more))
+
+
+def test_vmap_over_unbatched_sequences(layer, x):
+    out, (h, c) = torch.vmap(layer, in_dims=1, out_dims=1)(x)
+    expected, (h1, c1) = layer(x)
+    torch.testing.assert_close((out, h, c), (expected, h1, c1))
+
+
+def test_vmap_over_an_ensemble_and_its_gradients(layer_type, x):
+    models = [layer_type(3, 4, **OPTIONS[layer_type]) for _ in range(3)]
+    parameters, buffers = torch.func.stack_module_state(models)
+
+    def loss(p, b, x):
+        out, _ = torch.func.functional_call(models[0], (p, b), (x,))
+        return (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum()
+
+    losses = torch.vmap(loss, in_dims=(0, 0, None))(parameters, buffers, x)
+    grads = torch.vmap(torch.func.grad(loss), in_dims=(0, 0, None))(parameters, buffers, x)
+    for k, model in enumerate(models):
+        own = {n: p.detach().requires_grad_() for n, p in model.named_parameters()}
+        expected = loss(own, dict(model.named_buffers()), x)
+        torch.testing.assert_close(losses[k], expected)
+        for (name, _), g in zip(own.items(), torch.autograd.grad(expected, list(own.values())), strict=True):
+            torch.testing.assert_close(grads[name][k], g, atol=1e-5, rtol=1e-4)
+
+
+@of_torch
+def test_jvp_agrees_with_the_backward_pass(layer, x):
+    tangent = torch.randn_like(x)
+    _, forward = torch.func.jvp(lambda x: layer(x)[0].sum(), (x,), (tangent,))
+    x = x.requires_grad_()
+    (grad,) = torch.autograd.grad(layer(x)[0].sum(), x)
+    torch.testing.assert_close(forward, (grad * tangent).sum(), atol=1e-4, rtol=1e-4)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x.detach(), tangent)
+        out = layer(dual)[0].sum()
+        torch.testing.assert_close(torch.autograd.forward_ad.unpack_dual(out).tangent, forward)
+
+
+def smooth(neuron, sizes=None, reverse=False):
+    """The reference recurrence with the surrogate's smooth primitive in the place of the step."""
+
+    def f(*args):
+        return reference.recurrence(*args, neuron, sizes, reverse, spike=surrogate.primitive)
+
+    return f
+
+
+def gradcheck_arguments(feedback):
+    def randn(*size):
+        return torch.randn(*size, dtype=torch.float64, requires_grad=True)
+
+    return [
+        randn(3, 2, 2),
+        randn(3, 2),
+        randn(3, 3) if feedback else None,
+        randn(3),
+        torch.rand(3, dtype=torch.float64, requires_grad=True),
+        (torch.rand(3, dtype=torch.float64) + 0.3).requires_grad_(),
+        randn(3),
+        randn(2, 3),
+        randn(2, 3),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "sigmoid", "arctan"])
+@pytest.mark.parametrize("feedback", ["output", "membrane", None])
+@pytest.mark.parametrize("analog", [True, False])
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+def test_gradients_are_those_of_the_smooth_recurrence(kind, feedback, analog, reset):
+    """Finite differences, once and twice, of the recurrence whose spike is the smooth primitive."""
+    neuron = Neuron(analog=analog, feedback=feedback, reset=reset, surrogate=kind, surrogate_width=2.0)
+    args = gradcheck_arguments(feedback)
+    assert torch.autograd.gradcheck(smooth(neuron), args)
+    assert torch.autograd.gradgradcheck(smooth(neuron), args, atol=1e-4)
+
+
+def test_layers_true_gradient_in_double_where_nothing_crosses_the_threshold():
+    layer = LIAF(2, 3, 2, bidirectional=True, threshold=50.0).double()
+    x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
+    names = [n for n, _ in layer.named_parameters()]
+
+    def f(x, *values):
+        out, (_, c) = torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+        return out, c
+
+    inputs = (x, *(p.detach().requires_grad_() for p in layer.parameters()))
+    assert torch.autograd.gradcheck(f, inputs)
+    assert torch.autograd.gradgradcheck(f, inputs, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", [(None, False), ((2, 2, 1), True)])
+def test_double_backward_of_the_fast_loop(layout):
+    neuron = Neuron(surrogate="arctan")
+    sizes, reverse = layout
+    args = gradcheck_arguments("output")
+    if sizes:
+        args[0] = torch.randn(sum(sizes), 2, dtype=torch.float64, requires_grad=True)
+    found = []
+    for op in (bptt, reference):
+        out, _, u = op.recurrence(*args, neuron, sizes, reverse)
+        first = torch.autograd.grad((out**2).sum() + u.sum(), args, create_graph=True)
+        found.append(torch.autograd.grad(sum((g**2).sum() for g in first), args))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_fast_loop_serves_ordinary_calls(monkeypatch, x):
+    calls = []
+    monkeypatch.setattr(bptt, "recurrence", lambda *a: calls.append(a) or reference.recurrence(*a))
+    LIAF(3, 4)(x)
+    assert len(calls) == 1
+    torch.vmap(LIAF(3, 4), in_dims=1, out_dims=1)(x)
+    assert len(calls) == 1
+    assert ops.bptt is bptt

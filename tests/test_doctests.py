@@ -1,0 +1,25 @@
+"""The examples in the docstrings run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import liafseq
+
+MODULES = ["liafseq", *(m.name for m in pkgutil.walk_packages(liafseq.__path__, "liafseq."))]
+OTHERS = [
+    m.name
+    for package in ("tasks", "cli")
+    for m in pkgutil.walk_packages(
+        importlib.import_module(f"liafseq.{package}").__path__, f"liafseq.{package}."
+    )
+]
+
+
+@pytest.mark.parametrize("name", sorted({*MODULES, *OTHERS}))
+def test_examples(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
