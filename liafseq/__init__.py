@@ -1,8 +1,14 @@
 """Spiking recurrent layers with the interface of nn.GRU and nn.LSTM."""
 
-from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
-from liafseq.convert import replace_rnn
-from liafseq.rnn import DALIF, LIAF, LIF, MLIF
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
+    from liafseq.convert import replace_rnn
+    from liafseq.rnn import DALIF, LIAF, LIF, MLIF
 
 __all__ = [
     "DALIF",
@@ -16,3 +22,23 @@ __all__ = [
     "replace_rnn",
 ]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "liafseq.rnn": ("DALIF", "LIAF", "LIF", "MLIF"),
+    "liafseq.cells": ("DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"),
+    "liafseq.convert": ("replace_rnn",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # torch is imported at the first use: the command line answers without it
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
