@@ -1,0 +1,280 @@
+"""bAbI from one configuration to one result: data, vocabulary, model, training, run folder."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.parameters import count_parameters, match_parameters
+from liafseq.tasks.files import read_json, remove_leftovers, write_json
+from liafseq.tasks.progress import Progress
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from liafseq.tasks.babi.encode import Encoded
+
+__all__ = ["Progress", "count_parameters", "evaluate", "match_parameters", "read_config", "run"]
+
+CONFIG, VOCABULARY, RESULT = "config.json", "vocab.json", "result.json"
+
+SOLVED = 0.95
+"""A task counts as solved from this test accuracy on (Weston et al. 2015)."""
+
+
+def run(
+    config: BabiRun, folder: str | Path, *, progress: Callable[[Progress], None] | None = None
+) -> dict[str, Any]:
+    """Trains a model, evaluates its best epoch on the test set, and keeps all of it in a folder.
+
+    The folder holds ``config.json``, ``vocab.json``, ``metrics.jsonl``, ``checkpoint.safetensors``,
+    ``resume.safetensors`` and, at the end, ``result.json``. Called again after a stop, it goes on
+    from the last whole epoch and ends with the same metrics as without the stop; called again on a
+    finished run, it gives the result at once.
+
+    Args:
+        config: the run.
+        folder: made where it is missing.
+        progress: called after every batch.
+
+    Returns:
+        The content of ``result.json``: ``accuracy`` a task, ``mean_accuracy``, ``solved`` tasks,
+        ``valid_accuracy``, ``best_epoch``, ``epochs_run``, ``parameters``, ``questions``; wall times
+        apart, under ``time``.
+
+    Raises:
+        ValueError: the folder is of another run, a file in it is damaged, or the data does not fit.
+        FileNotFoundError: no such source.
+        FloatingPointError: the loss is no longer finite.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, config)
+    if (folder / RESULT).exists():
+        return read_json(folder / RESULT)
+    from liafseq.tasks.launch import launch
+
+    return launch(
+        _run,
+        config,
+        folder,
+        progress=progress,
+        device=config.device,
+        precision=config.precision,
+        devices=config.devices,
+    )
+
+
+def evaluate(
+    folder: str | Path,
+    *,
+    source: str | None = None,
+    variant: str | None = None,
+    tasks: Sequence[int] | None = None,
+    split: str = "test",
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Evaluates the checkpoint of a run folder, on the run's own data or on other data.
+
+    Args:
+        folder: of a run that has finished one epoch at least.
+        source, variant, tasks: in the place of the run's own.
+        split: ``test``, ``valid`` or ``train``; where the source has no validation part of its own,
+            ``valid`` is the part held out of training and ``train`` is without it.
+        device: in the place of the run's own.
+
+    Returns:
+        ``accuracy`` a task, ``mean_accuracy``, ``solved``, ``questions`` a task, and what was evaluated.
+
+    Raises:
+        FileNotFoundError: no such run, or no such data.
+        ValueError: a damaged file, or a bad argument.
+    """
+    from liafseq.tasks.babi.data import load_split, with_source
+    from liafseq.tasks.babi.model import BabiModel
+    from liafseq.tasks.babi.vocab import Vocabulary
+    from liafseq.tasks.checkpoint import load_into, load_tensors
+    from liafseq.tasks.launch import make_fabric
+    from liafseq.tasks.resume import CHECKPOINT
+
+    folder = Path(folder)
+    config = read_config(folder)
+    other = with_source(config, source, variant)
+    other = replace(other, tasks=tuple(tasks or config.tasks), device=device or config.device)
+    vocabulary = Vocabulary.from_json(read_json(folder / VOCABULARY), folder / VOCABULARY)
+    weights, about = load_tensors(folder / CHECKPOINT)
+    data = {task: load_split(other, task, split, vocabulary) for task in other.tasks}
+    with _torch(other):
+        fabric = make_fabric(other.device, other.precision)
+        model = BabiModel(config, len(vocabulary.words), len(vocabulary.answers))
+        load_into(model, weights, folder / CHECKPOINT)
+        scores = _scores(fabric.setup_module(model), data, config.batch_size, fabric)
+    return {
+        "model": config.model,
+        "tasks": list(other.tasks),
+        "source": other.source,
+        "variant": other.variant,
+        "split": split,
+        **scores,
+        "epoch": about["epoch"],
+        "questions": {str(task): len(part) for task, part in data.items()},
+    }
+
+
+def read_config(folder: str | Path) -> BabiRun:
+    """The configuration of a run folder.
+
+    Raises:
+        FileNotFoundError: the folder is no run folder.
+        ValueError: its ``config.json`` is damaged or of another kind of run.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: not a run folder: it has no {CONFIG}")
+    content = read_json(path)
+    if not isinstance(content, Mapping) or content.get("task") != "babi" or "config" not in content:
+        raise ValueError(f"{path}: not the configuration of a bAbI run")
+    try:
+        return BabiRun.from_json(content["config"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _run(
+    fabric: Fabric, config: BabiRun, folder: Path, progress: Callable[[Progress], None] | None
+) -> dict[str, Any]:
+    with _torch(config):
+        return _train(fabric, config, folder, progress)
+
+
+def _train(
+    fabric: Fabric, config: BabiRun, folder: Path, progress: Callable[[Progress], None] | None
+) -> dict[str, Any]:
+    import torch
+
+    from liafseq.tasks.babi.data import load_split, prepare
+    from liafseq.tasks.babi.encode import QuestionBatches
+    from liafseq.tasks.babi.model import BabiModel, tally
+    from liafseq.tasks.training import TrainingOptions, fit
+
+    prepared = prepare(config)
+    vocabulary, world = prepared.vocabulary, fabric.world_size
+    # Before the training, so that a test set that is missing is told at once.
+    tests = {task: load_split(config, task, "test", vocabulary) for task in config.tasks}
+    if fabric.is_global_zero:
+        remove_leftovers(folder)
+        _keep_vocabulary(folder, vocabulary.to_json())
+    torch.manual_seed(config.seed)
+    model = BabiModel(config, len(vocabulary.words), len(vocabulary.answers))
+    if config.vectors is not None:
+        with torch.no_grad():
+            model.embedding.weight.copy_(vocabulary.load_vectors(config.vectors, config.embedding_size))
+    outcome = fit(
+        model,
+        QuestionBatches(prepared.train, config.batch_size, seed=config.seed, world=world),
+        QuestionBatches(prepared.valid, config.batch_size, world=world),
+        tally,
+        TrainingOptions(
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            schedule=config.schedule,
+            warmup=config.warmup,
+            clip=config.clip,
+            patience=config.patience,
+            seed=config.seed,
+        ),
+        folder,
+        identity=config.key(),
+        fabric=fabric,
+        progress=progress,
+    )
+    result = {
+        "model": config.model,
+        "tasks": list(config.tasks),
+        **_scores(outcome.model, tests, config.batch_size, fabric),
+        "valid_accuracy": outcome.valid_accuracy,
+        "best_epoch": outcome.best_epoch,
+        "epochs_run": outcome.epochs_run,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "questions": {
+            "train": len(prepared.train),
+            "valid": len(prepared.valid),
+            "test": {str(task): len(part) for task, part in tests.items()},
+        },
+        "time": {"train_seconds": outcome.seconds},
+    }
+    if fabric.is_global_zero:
+        write_json(folder / RESULT, result)
+    return result
+
+
+def _scores(model: Any, data: Mapping[int, Encoded], batch_size: int, fabric: Fabric) -> dict[str, Any]:
+    from liafseq.tasks.babi.encode import QuestionBatches
+    from liafseq.tasks.babi.model import tally
+    from liafseq.tasks.training import evaluate as score
+
+    accuracy = {
+        str(task): score(model, QuestionBatches(part, batch_size, world=fabric.world_size), tally, fabric)[1]
+        for task, part in data.items()
+    }
+    return {
+        "accuracy": accuracy,
+        "mean_accuracy": sum(accuracy.values()) / len(accuracy),
+        "solved": sum(value >= SOLVED for value in accuracy.values()),
+    }
+
+
+def _claim(folder: Path, config: BabiRun) -> None:
+    """Writes ``config.json``, or checks that the folder is of this very run."""
+    if (folder / CONFIG).exists():
+        there = read_config(folder)
+        if there != config:
+            ours, theirs = config.to_json(), there.to_json()
+            differ = [name for name in ours if ours[name] != theirs[name]]
+            what = ", ".join(f"{name} {theirs[name]!r} (asked: {ours[name]!r})" for name in differ)
+            raise ValueError(f"{folder}: holds another run: {what}; give another folder, or delete it")
+        return
+    write_json(folder / CONFIG, {"task": "babi", "config": config.to_json(), "versions": _versions()})
+
+
+def _keep_vocabulary(folder: Path, content: dict[str, Any]) -> None:
+    path = folder / VOCABULARY
+    if not path.exists():
+        write_json(path, content)
+    elif read_json(path) != content:
+        raise ValueError(
+            f"{path}: is not the vocabulary of the training data, which has changed since the run began; "
+            f"delete the run folder {folder} and run again"
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("liafseq", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+@contextmanager
+def _torch(config: BabiRun) -> Iterator[None]:
+    """torch with the run's number of threads; random state and threads are the caller's again after it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    devices = [torch.cuda.current_device()] if config.device != "cpu" and torch.cuda.is_available() else []
+    torch.set_num_threads(config.threads)
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,234 @@
+"""One run on bAbI as one frozen, validated value; its hash names the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from liafseq.tasks.models import check_model
+
+__all__ = ["BabiRun"]
+
+_TEXT = ("source", "variant", "device", "precision")
+_WHOLE = {  # field -> smallest value
+    "questions": 1,
+    "test_questions": 1,
+    "embedding_size": 1,
+    "hidden_size": 1,
+    "num_layers": 1,
+    "epochs": 1,
+    "batch_size": 1,
+    "patience": 0,
+    "data_seed": 0,
+    "seed": 0,
+    "devices": 1,
+    "threads": 1,
+}
+_REAL = {  # field -> (low, low included, high, high included)
+    "valid_fraction": (0.0, False, 1.0, False),
+    "dropout": (0.0, True, 1.0, False),
+    "learning_rate": (0.0, False, math.inf, False),
+    "warmup": (0.0, True, 1.0, False),
+    "clip": (0.0, True, math.inf, False),
+    "weight_decay": (0.0, True, math.inf, False),
+}
+_CHOICE = {"readout": ("output", "membrane", "both"), "schedule": ("cosine", "constant")}
+_PAIRS = ("options", "story_options")
+
+
+@dataclass(frozen=True)
+class BabiRun:
+    """Everything that is needed to repeat one run.
+
+    Attributes:
+        model: a name of the registry (:mod:`liafseq.tasks.models`).
+        tasks: the bAbI tasks, 1 to 20; several are trained jointly, by one model.
+        source: ``"generated"``, ``"hub"``, or the path of the official folder or archive.
+        variant: which part of the published data (``en-10k``, ``en``, ``hn``, ...).
+        questions: training questions a task, the validation part included.
+        test_questions: test questions a task.
+        valid_fraction: the part of the training questions held out for validation.
+        embedding_size, hidden_size, num_layers, dropout, bidirectional: the network.
+        readout: what of the last step answers: the layer's output, its second state (the membrane
+            potential; the cell of an LSTM), or both.
+        options: neuron options of a liafseq layer, as ``(("decay", 0.05), ...)`` or a mapping.
+        vectors: a local text file of pretrained word vectors (word and numbers on each line).
+        epochs, batch_size, learning_rate, weight_decay: of Adam.
+        schedule: of the learning rate, after the warm-up.
+        warmup: the part of all steps in which the learning rate rises from 0.
+        clip: largest norm of the gradient; 0 does not clip.
+        patience: epochs without a better validation accuracy after which training stops; 0: never.
+        story_options: options of the generator, as ``(("people", 3), ...)`` or a mapping.
+        data_seed: of the generator and of the validation part.
+        seed: of the initial weights, the order of the batches and dropout.
+        device, precision, devices: ``accelerator``, ``precision`` and ``devices`` of Fabric.
+        threads: CPU threads of torch.
+
+    Raises:
+        TypeError, ValueError: a field of another type, or out of its range; names the field.
+
+    >>> BabiRun(model="gru", options={}).key()[:10]
+    'gru-qa1-s0'
+    >>> BabiRun.from_json(BabiRun(tasks=(1, 2)).to_json()) == BabiRun(tasks=(1, 2))
+    True
+    """
+
+    model: str = "liaf"
+    tasks: tuple[int, ...] = (1,)
+    source: str = "generated"
+    variant: str = "en-10k"
+    questions: int = 10_000
+    test_questions: int = 1_000
+    valid_fraction: float = 0.1
+    embedding_size: int = 50
+    hidden_size: int = 64
+    num_layers: int = 1
+    dropout: float = 0.0
+    bidirectional: bool = False
+    readout: str = "output"
+    options: tuple[tuple[str, Any], ...] = ()
+    vectors: str | None = None
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    warmup: float = 0.0
+    clip: float = 1.0
+    patience: int = 0
+    story_options: tuple[tuple[str, int], ...] = ()
+    data_seed: int = 0
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "32-true"
+    devices: int = 1
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in _TEXT:
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
+        if self.vectors is not None and not isinstance(self.vectors, str):
+            raise TypeError(f"vectors must be the path of a text file or None, got {self.vectors!r}")
+        if not isinstance(self.bidirectional, bool):
+            raise TypeError(f"bidirectional must be True or False, got {self.bidirectional!r}")
+        for name, least in _WHOLE.items():
+            _check_whole(name, getattr(self, name), least)
+        for name, bounds in _REAL.items():
+            object.__setattr__(self, name, _real(name, getattr(self, name), *bounds))
+        for name, choices in _CHOICE.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        object.__setattr__(self, "tasks", _tasks(self.tasks))
+        for name in _PAIRS:
+            object.__setattr__(self, name, _pairs(name, getattr(self, name)))
+        if self.story_options and self.source != "generated":
+            raise ValueError(f"story_options are for generated stories, not for source {self.source!r}")
+        check_model(self.model, "babi", dict(self.options))
+        if self.readout != "output" and self.model in ("gru", "rnn"):
+            raise ValueError(f"readout={self.readout!r} needs a second state, which {self.model} has not")
+
+    def key(self) -> str:
+        """A name for the run's folder: model, tasks, seed and a hash of all fields.
+
+        The same on every machine and in every process for equal runs, another for runs that differ.
+        """
+        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        tasks = "+".join(map(str, self.tasks))
+        if len(self.tasks) > 4:
+            tasks = f"{self.tasks[0]}-{self.tasks[-1]}x{len(self.tasks)}"
+        return f"{self.model}-qa{tasks}-s{self.seed}-{digest}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as values of JSON: tuples become lists, pairs a mapping."""
+        content = dataclasses.asdict(self)
+        for name in _PAIRS:
+            content[name] = {key: _plain(value) for key, value in content[name]}
+        return content | {"tasks": list(self.tasks)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> BabiRun:
+        """The run of :meth:`to_json`; fields that are missing have their defaults.
+
+        Raises:
+            TypeError, ValueError: not a mapping, an unknown field, or a value out of its range.
+        """
+        if not isinstance(content, Mapping):
+            raise TypeError(f"a run is a mapping of its fields, got {type(content).__name__}")
+        names = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(map(str, set(content) - names))
+        if unknown:
+            raise ValueError(
+                f"unknown field of a run: {', '.join(unknown)}; known: {', '.join(sorted(names))}"
+            )
+        return cls(**content)
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    # torch and numpy take seeds of at most 64 bits; sizes beyond are no sizes either.
+    if not least <= value < 2**63:
+        raise ValueError(f"{name} must be at least {least} and below 2**63, got {value}")
+
+
+def _real(name: str, value: Any, low: float, low_in: bool, high: float, high_in: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    above = value >= low if low_in else value > low
+    below = value <= high if high_in else value < high
+    if not (above and below):
+        text = f"{'at least' if low_in else 'above'} {low:g}"
+        if math.isfinite(high):
+            text += f" and {'at most' if high_in else 'below'} {high:g}"
+        raise ValueError(f"{name} must be finite, {text}; got {value!r}")
+    return float(value)
+
+
+def _tasks(value: Any) -> tuple[int, ...]:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"tasks must be numbers of bAbI tasks such as (1, 2), got {value!r}")
+    tasks = tuple(value)
+    if not tasks:
+        raise ValueError("tasks must name at least one bAbI task, 1 to 20; got none")
+    for task in tasks:
+        if isinstance(task, bool) or not isinstance(task, int) or not 1 <= task <= 20:
+            raise ValueError(f"tasks must be whole numbers from 1 to 20, got {task!r}")
+    if len(set(tasks)) != len(tasks):
+        raise ValueError(f"tasks must be different from one another, got {tasks}")
+    return tasks
+
+
+def _pairs(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
+    """Options in the order of their names, so that equal options make equal runs."""
+    pairs = list(value.items()) if isinstance(value, Mapping) else list(value)
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise TypeError(f"{name} must be pairs of a name and a value, got {pair!r}")
+        key, item = pair[0], _frozen(pair[1])
+        if key in found:
+            raise ValueError(f"{name} names {key!r} twice")
+        for part in item if isinstance(item, tuple) else (item,):
+            if part is not None and not isinstance(part, (bool, int, float, str)):
+                raise TypeError(
+                    f"{name}: {key} must be a number, a text, None or a list of them, got {item!r}"
+                )
+            if isinstance(part, float) and not math.isfinite(part):
+                raise ValueError(f"{name}: {key} must be finite, got {item!r}")
+        found[key] = item
+    return tuple(sorted(found.items()))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,75 @@
+"""Files that are there whole or not at all: written beside their place, then moved into it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TEMPORARY_SUFFIX", "read_json", "remove_leftovers", "write_atomic", "write_json"]
+
+TEMPORARY_SUFFIX = ".liafseq-tmp"
+"""How the name of a file that is still being written ends."""
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> Path:
+    """Writes a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        data: text is written as UTF-8, its newlines as they are.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a move is atomic only within one file system; with the process
+    # number, so that two writers do not share one half-written file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> list[Path]:
+    """Removes what killed writers left in a folder (not below it); returns what was removed.
+
+    Call it where no other process writes into the folder.
+    """
+    found = sorted(Path(folder).glob(f".*{TEMPORARY_SUFFIX}"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Writes ``content`` as indented JSON, atomically; NaN and infinities are refused (ValueError)."""
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: not to be written as JSON: {error}") from error
+    return write_atomic(path, text + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not JSON, or not UTF-8; with file and line.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not valid JSON: not UTF-8 at byte {error.start}") from error

@@ -1,0 +1,98 @@
+"""What a run folder keeps of training after each epoch, and how a stopped run is taken up again.
+
+One file, ``resume.safetensors``, is the commit point; the others follow from it, and are brought up
+to date when a run is taken up. It holds no random state: each epoch seeds its own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from liafseq.tasks.checkpoint import load_into, load_tensors, save_tensors
+from liafseq.tasks.files import write_atomic
+
+__all__ = ["CHECKPOINT", "METRICS", "RESUME", "best_line", "commit", "follow", "take_up"]
+
+CHECKPOINT = "checkpoint.safetensors"
+RESUME = "resume.safetensors"
+METRICS = "metrics.jsonl"
+
+
+def best_line(metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    """The line of the best epoch: by validation accuracy, then lower loss, then earlier."""
+    return max(metrics, key=lambda line: (line["valid_accuracy"], -line["valid_loss"], -line["epoch"]))
+
+
+def commit(
+    folder: Path,
+    model: nn.Module,
+    optimizer: Any,
+    metrics: list[dict[str, Any]],
+    identity: str,
+    fabric: Fabric,
+) -> None:
+    """Makes the epoch that has just ended the one from which a stopped run goes on."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    state = {"identity": identity, "metrics": metrics, "precision": _scaler(fabric).state_dict()}
+    save_tensors(folder / RESUME, tensors, state)
+
+
+def follow(folder: Path, metrics: list[dict[str, Any]], best: dict[str, Tensor], identity: str) -> None:
+    """Brings the files that follow from the commit up to date."""
+    epoch = best_line(metrics)["epoch"]
+    if epoch == metrics[-1]["epoch"]:
+        save_tensors(folder / CHECKPOINT, best, {"identity": identity, "epoch": epoch})
+    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in metrics))
+
+
+def take_up(
+    folder: Path, model: nn.Module, optimizer: Any, identity: str, fabric: Fabric
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Takes up the last whole epoch: fills model and optimiser; gives metrics and best weights."""
+    tensors, state = load_tensors(folder / RESUME)
+    _check_identity(state, identity, folder / RESUME)
+    metrics = state["metrics"]
+    weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    load_into(model, weights, folder / RESUME)
+    filled: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            index, _, key = rest.partition(".")
+            filled.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": filled, "param_groups": groups})
+    _scaler(fabric).load_state_dict(state["precision"])
+    best_epoch = best_line(metrics)["epoch"]
+    if best_epoch == len(metrics):
+        # The stop may have come between the commit and the checkpoint that follows from it.
+        best = weights
+    else:
+        best, about = load_tensors(folder / CHECKPOINT)
+        _check_identity(about, identity, folder / CHECKPOINT)
+        if about["epoch"] != best_epoch:
+            raise ValueError(
+                f"{folder / CHECKPOINT}: holds epoch {about['epoch']}, not the best epoch {best_epoch} of "
+                f"{RESUME}; delete the run folder {folder} and run again"
+            )
+    if fabric.is_global_zero:
+        follow(folder, metrics, best, identity)
+    return metrics, best
+
+
+def _check_identity(state: dict[str, Any], identity: str, path: Path) -> None:
+    if state["identity"] != identity:
+        raise ValueError(f"{path}: of another run ({state['identity']}), expected {identity}")
+
+
+def _scaler(fabric: Fabric) -> Any:
+    """The part of the precision that has a state: float16's scaling of the loss."""
+    return fabric.strategy.precision

@@ -1,0 +1,158 @@
+"""A run that is killed anywhere, and started again, ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+
+from liafseq.tasks.babi.config import BabiRun
+
+# One process loads everything once; each attempt is a fork of it, so that a kill is a real one and
+# hundreds of them are quick. An event is a batch, or the moment before or after a file gets its name.
+SCRIPT = r"""
+import json, os, signal, sys
+from pathlib import Path
+import torch
+from liafseq.tasks import training
+from liafseq.tasks.babi import data, encode, model, sources
+from liafseq.tasks.babi.adapter import run
+from liafseq.tasks.babi.config import BabiRun
+
+config = BabiRun.from_json(json.loads(sys.argv[1]))
+base = Path(sys.argv[2])
+torch.set_num_threads(1)
+training._PROGRESS_SECONDS = -1
+data.prepare(config)
+move, prepared, loaded = Path.replace, data.prepare(config), {}
+data.prepare = lambda config: prepared
+tests = data.load_split(config, 1, "test", prepared.vocabulary)
+data.load_split = lambda *_: tests
+
+
+def attempt(folder, kill_at, cut=False):
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    events = 0
+
+    def event(temporary=None):
+        nonlocal events
+        events += 1
+        if events == kill_at:
+            if temporary is not None and cut:
+                temporary.write_bytes(temporary.read_bytes()[:-7])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched(self, target):
+        event(self)
+        move(self, target)
+        event()
+
+    Path.replace = watched
+    status = 1
+    try:
+        run(config, folder, progress=lambda told: event())
+        (base / "events").write_text(str(events))
+        status = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+assert attempt(base / "whole", 0) == 0
+total = int((base / "events").read_text())
+killed = 0
+for at in range(1, total + 1):
+    folder = base / f"killed-{at}"
+    status = attempt(folder, at, cut=at % 2 == 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (at, status)
+    killed += 1
+    assert attempt(folder, 0) == 0, at
+# Again and again in one folder.
+for stride in (11,):
+    folder, count = base / f"often-{stride}", 0
+    while (status := attempt(folder, stride)) != 0:
+        assert os.WIFSIGNALED(status), status
+        count += 1
+        assert count < 20
+    killed += count
+print(json.dumps({"total": total, "killed": killed}))
+"""
+
+FILES = [
+    "checkpoint.safetensors",
+    "config.json",
+    "metrics.jsonl",
+    "result.json",
+    "resume.safetensors",
+    "vocab.json",
+]
+
+
+def write_stories(folder):
+    folder.mkdir()
+    chance = random.Random(0)
+    for split, stories in (("train", 40), ("test", 20)):
+        lines = []
+        for _ in range(stories):
+            place = chance.choice(["garden", "kitchen", "office"])
+            lines += [f"1 Mary went to the {place}.", f"2 Where is Mary?\t{place}\t1"]
+        (folder / f"qa1_{split}.txt").write_text("\n".join(lines) + "\n")
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {key: without_seconds(item) for key, item in value.items() if key not in ("seconds", "time")}
+    return [without_seconds(item) for item in value] if isinstance(value, list) else value
+
+
+def metrics(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    result = json.loads((folder / "result.json").read_text())
+    # As text: equal to the last digit.
+    return json.dumps([without_seconds(lines), without_seconds(result)])
+
+
+@pytest.mark.skipif(
+    not hasattr(__import__("os"), "fork"), reason="kills forks of a process; there is no fork here"
+)
+def test_killed_at_every_moment_the_metrics_are_the_same(tmp_path):
+    write_stories(tmp_path / "data")
+    config = BabiRun(
+        model="liaf",
+        source=str(tmp_path / "data"),
+        questions=40,
+        test_questions=20,
+        embedding_size=4,
+        hidden_size=6,
+        epochs=3,
+        batch_size=24,
+        dropout=0.2,
+        learning_rate=0.05,
+        warmup=0.2,
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(config.to_json()), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-2000:]
+    counts = json.loads(found.stdout)
+    # Batches, and two moments of each file: config, vocabulary, three (or two) an epoch, result.
+    assert counts["total"] >= 3 * 2 + 2 * (3 + 3 * 2)
+    assert counts["killed"] > counts["total"]
+    whole = metrics(tmp_path / "whole")
+    assert len(json.loads(whole)[0]) == 3
+    folders = [path for path in tmp_path.iterdir() if path.name.startswith(("killed-", "often-"))]
+    assert len(folders) == counts["total"] + 1
+    for folder in folders:
+        assert metrics(folder) == whole, folder.name
+        assert sorted(path.name for path in folder.iterdir()) == FILES, folder.name
+        weights = (folder / "checkpoint.safetensors").read_bytes()
+        assert weights == (tmp_path / "whole" / "checkpoint.safetensors").read_bytes(), folder.name
