@@ -44,7 +44,7 @@ def test_batches_hold_exactly_the_words_of_their_rows():
     for at, row in enumerate(picked):
         said = " ".join(rows[row]["story"]).replace(".", " .").split()
         assert words_of(batch.story[:, at], batch.story_lengths[at], vocabulary) == said
-        asked = rows[row]["question"].split()
+        asked = rows[row]["question"].removesuffix("?").split()
         assert words_of(batch.question[:, at], batch.question_lengths[at], vocabulary) == asked
         assert vocabulary.answers[batch.answer[at]] == rows[row]["answer"]
         assert (batch.story[batch.story_lengths[at] :, at] == 1).all()
