@@ -1,0 +1,188 @@
+"""``liafseq compare``: several models head-to-head."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from liafseq.cli import options as o
+from liafseq.tasks.babi.config import BabiRun
+
+__all__ = ["DEFAULTS", "app", "plan"]
+
+DEFAULTS: dict[str, Any] = {
+    "models": "liaf,lif,dalif,gru,lstm,rnn",
+    "tasks": "1,6",
+    "questions": 2_000,
+    "test_questions": 1_000,
+    "epochs": 10,
+    "hidden_size": BabiRun.hidden_size,
+    "batch_size": BabiRun.batch_size,
+    "learning_rate": BabiRun.learning_rate,
+}
+"""What ``liafseq compare babi`` does without options: a few minutes on two cores."""
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _compare() -> None:
+    """Train and evaluate several models on the same questions; table, plots, report.
+
+    Example: liafseq compare babi --models liaf,gru --tasks 1,6 --seeds 3
+    """
+
+
+@app.command("babi")
+def babi(
+    models: Annotated[
+        str, typer.Option("--models", "-m", help="Models, or all: liaf, lif, dalif, mlif, rnn, gru, lstm.")
+    ] = DEFAULTS["models"],
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Runs of each model and task, seeds 0, 1, ...", min=1)
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", help="Processes at a time; by default 2, or 1 on one core.", min=1),
+    ] = None,
+    match: Annotated[
+        str,
+        typer.Option(
+            "--match",
+            help="hidden: the same hidden size for all; params: as many weights, within 2%, as the first "
+            "model has with --hidden-size.",
+            metavar="hidden|params",
+        ),
+    ] = "hidden",
+    joint: Annotated[
+        bool, typer.Option("--joint", help="One model for all tasks instead of one each.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the study and its runs.", metavar="FOLDER")
+    ] = Path("runs/compare-babi"),
+    tasks: o.Tasks = DEFAULTS["tasks"],
+    source: o.Source = BabiRun.source,
+    variant: o.Variant = BabiRun.variant,
+    questions: o.Questions = DEFAULTS["questions"],
+    test_questions: o.TestQuestions = DEFAULTS["test_questions"],
+    valid_fraction: o.ValidFraction = BabiRun.valid_fraction,
+    data_seed: o.DataSeed = BabiRun.data_seed,
+    story: o.Stories = None,
+    hidden_size: o.HiddenSize = DEFAULTS["hidden_size"],
+    embedding_size: o.EmbeddingSize = BabiRun.embedding_size,
+    layers: o.Layers = BabiRun.num_layers,
+    dropout: o.Dropout = BabiRun.dropout,
+    bidirectional: o.Bidirectional = BabiRun.bidirectional,
+    readout: o.Readout = BabiRun.readout,
+    option: o.NeuronOptions = None,
+    vectors: o.Vectors = None,
+    epochs: o.Epochs = DEFAULTS["epochs"],
+    batch_size: o.BatchSize = DEFAULTS["batch_size"],
+    learning_rate: o.LearningRate = DEFAULTS["learning_rate"],
+    weight_decay: o.WeightDecay = BabiRun.weight_decay,
+    schedule: o.Schedule = BabiRun.schedule,
+    warmup: o.Warmup = BabiRun.warmup,
+    clip: o.Clip = BabiRun.clip,
+    patience: o.Patience = BabiRun.patience,
+    seed: o.Seed = BabiRun.seed,
+    device: o.Device = BabiRun.device,
+    devices: o.Devices = BabiRun.devices,
+    precision: o.Precision = BabiRun.precision,
+    threads: o.Threads = BabiRun.threads,
+) -> None:
+    """Train and evaluate several models on the same bAbI questions, head-to-head.
+
+    Prints a table and writes results.json, table.md, accuracy.png, learning-curves.png and a folder for
+    each run. Stopped at any moment, the same command goes on where it was; what is finished is not
+    repeated, what failed is tried again. Without options: the default comparison, a few minutes.
+
+    Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
+    """
+    from liafseq.cli.progress import StudyProgress, print_table, resumable, room
+    from liafseq.tasks import report, study
+    from liafseq.tasks.babi.names import TASK_NAMES
+
+    given = dict(locals())
+    with resumable():
+        runs = plan(given)
+        o.check_device(runs[0])
+        o.make_folder(out)
+        baseline = _baseline(runs)
+        if match == "params":
+            runs = _match(runs)
+        with StudyProgress(len(runs)) as progress:
+            results = study.compare(
+                runs, out, jobs=jobs or min(2, o.cores()), on_progress=progress, baseline=baseline
+            )
+        files = report.write_report(results, out, TASK_NAMES)
+    sign = report.plus_minus_for(sys.stdout.encoding)
+    shown = report.table(results, plus_minus=sign)
+    if len(report.plain_table(*shown).splitlines()[0]) + len(shown[0]) > room():
+        shown = report.table(results, plus_minus=sign, transpose=True)
+    print_table(*shown)
+    print("\n".join(report.notes(results, sign)))
+    print("Written: " + ", ".join(str(path) for path in [out / "results.json", *files]))
+    if any(row["status"] == "failed" for row in results["runs"]):
+        print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def plan(given: Mapping[str, Any]) -> list[BabiRun]:
+    """The runs of the command's parameters: by seed, then task, then model, so that a table can be
+    read early."""
+    models, tasks = o.parse_models(given["models"]), o.parse_tasks(given["tasks"])
+    if given["match"] not in ("hidden", "params"):
+        raise ValueError(f"--match: expected hidden or params, got {given['match']!r}")
+    neuron = o.parse_neuron_options(given["option"], models)
+    groups = [tasks] if given["joint"] else [(task,) for task in tasks]
+    return [
+        o.build_run(given, model=model, tasks=group, seed=given["seed"] + seed, options=neuron[model])
+        for seed in range(given["seeds"])
+        for group in groups
+        for model in models
+    ]
+
+
+def _match(runs: Sequence[BabiRun]) -> list[BabiRun]:
+    """The runs with hidden sizes that give each as many weights as the first model has."""
+    from dataclasses import replace
+
+    from liafseq.tasks.babi.adapter import count_parameters, match_parameters
+
+    first = runs[0].model
+    targets: dict[tuple[int, ...], int] = {}
+    sizes: dict[tuple[str, tuple[int, ...]], int] = {}
+    matched = []
+    for run in runs:
+        key = (run.model, run.tasks)
+        if run.model == first and run.tasks not in targets:
+            targets[run.tasks] = count_parameters(run)
+            sizes[key] = run.hidden_size
+        if key not in sizes:
+            sizes[key] = match_parameters(run, targets[run.tasks]).hidden_size
+        matched.append(replace(run, hidden_size=sizes[key]))
+    return matched
+
+
+def _baseline(runs: Sequence[BabiRun]) -> dict[str, float]:
+    """What the most frequent training answer scores; reading the data also finds what is wrong with
+    it before any run begins."""
+    from liafseq.tasks.babi.survey import majority_accuracy
+
+    run = runs[0]
+    return {
+        str(task): majority_accuracy(
+            task,
+            run.source,
+            variant=run.variant,
+            questions=run.questions,
+            test_questions=run.test_questions,
+            seed=run.data_seed,
+            options=dict(run.story_options),
+        )
+        for task in sorted({task for run in runs for task in run.tasks})
+    }

@@ -1,0 +1,281 @@
+"""The options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.models import check_model, model_names
+
+__all__ = [
+    "build_run",
+    "check_device",
+    "cores",
+    "make_folder",
+    "parse_models",
+    "parse_neuron_options",
+    "parse_pairs",
+    "parse_tasks",
+]
+
+DATA, NETWORK, TRAINING, MACHINE = "Data", "Network", "Training", "Machine"
+
+
+def _option(name: str, panel: str, help: str, **more: Any) -> Any:
+    return typer.Option(name, help=help, rich_help_panel=panel, **more)
+
+
+# Data
+Tasks = Annotated[
+    str, _option("--tasks", DATA, "bAbI tasks, 1 to 20: numbers, ranges, or all.", metavar="1,4-6")
+]
+Source = Annotated[
+    str,
+    _option(
+        "--source", DATA, "generated, hub, or the path of the published folder or archive.", metavar="SOURCE"
+    ),
+]
+Variant = Annotated[
+    str, _option("--variant", DATA, "Part of the published data: en, en-10k, hn, shuffled, ...")
+]
+Questions = Annotated[int, _option("--questions", DATA, "Training questions a task, validation included.")]
+TestQuestions = Annotated[int, _option("--test-questions", DATA, "Test questions a task.")]
+ValidFraction = Annotated[
+    float, _option("--valid-fraction", DATA, "Part of the training questions held out for validation.")
+]
+DataSeed = Annotated[int, _option("--data-seed", DATA, "Seed of the generator and of the validation part.")]
+Stories = Annotated[
+    list[str] | None,
+    _option(
+        "--story",
+        DATA,
+        "Generated stories: people, objects, places or statements. Repeatable.",
+        metavar="NAME=N",
+    ),
+]
+
+# Network
+HiddenSize = Annotated[int, _option("--hidden-size", NETWORK, "Units of each recurrent layer.")]
+EmbeddingSize = Annotated[int, _option("--embedding-size", NETWORK, "Size of the word vectors.")]
+Layers = Annotated[int, _option("--layers", NETWORK, "Recurrent layers on top of one another.")]
+Dropout = Annotated[float, _option("--dropout", NETWORK, "Dropout probability.")]
+Bidirectional = Annotated[bool, _option("--bidirectional", NETWORK, "Read the story in both directions.")]
+Readout = Annotated[
+    str,
+    _option(
+        "--readout", NETWORK, "What answers: the last output, the membrane (LSTM: cell), or both.",
+        metavar="output|membrane|both",
+    ),
+]  # fmt: skip
+NeuronOptions = Annotated[
+    list[str] | None,
+    _option(
+        "--option",
+        NETWORK,
+        "Neuron option, for one model or, without MODEL:, for all spiking ones; as decay=0.05, "
+        "liaf:activation=relu, lif:decay=0.5,0.9. Repeatable.",
+        metavar="MODEL:NAME=VALUE",
+    ),
+]
+Vectors = Annotated[
+    str | None, _option("--vectors", NETWORK, "Text file of pretrained word vectors.", metavar="FILE")
+]
+
+# Training
+Epochs = Annotated[int, _option("--epochs", TRAINING, "Passes over the training questions.")]
+BatchSize = Annotated[int, _option("--batch-size", TRAINING, "Questions a step.")]
+LearningRate = Annotated[float, _option("--learning-rate", TRAINING, "Step size of Adam.")]
+WeightDecay = Annotated[float, _option("--weight-decay", TRAINING, "Weight decay of Adam.")]
+Schedule = Annotated[
+    str, _option("--schedule", TRAINING, "Learning rate over time.", metavar="cosine|constant")
+]
+Warmup = Annotated[
+    float, _option("--warmup", TRAINING, "Part of all steps in which the learning rate rises.")
+]
+Clip = Annotated[float, _option("--clip", TRAINING, "Largest norm of the gradient; 0: no clipping.")]
+Patience = Annotated[
+    int,
+    _option(
+        "--patience", TRAINING, "Epochs without a better validation accuracy before a stop; 0: never stop."
+    ),
+]
+Seed = Annotated[int, _option("--seed", TRAINING, "Seed of weights, batches and dropout.")]
+
+# Machine
+Device = Annotated[str, _option("--device", MACHINE, "cpu, cuda, mps, or auto.")]
+Devices = Annotated[int, _option("--devices", MACHINE, "Devices, a process each.")]
+Precision = Annotated[str, _option("--precision", MACHINE, "32-true, bf16-mixed, 16-mixed, 64-true, ...")]
+Threads = Annotated[int, _option("--threads", MACHINE, "CPU threads of torch in each process.")]
+
+
+def parse_tasks(text: str) -> tuple[int, ...]:
+    """Task numbers from ``1,4-6`` or ``all``, in the order given.
+
+    >>> parse_tasks("12,1-3")
+    (12, 1, 2, 3)
+    """
+    if text.strip() == "all":
+        return tuple(range(1, 21))
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError(f"--tasks: expected numbers and ranges such as 1,4-6 or all, got {text!r}")
+        first = int(match[1])
+        last = int(match[2] or first)
+        for number in (first, last):
+            if not 1 <= number <= 20:
+                raise ValueError(f"--tasks: bAbI has tasks 1 to 20, got {number} in {text!r}")
+        if last < first:
+            raise ValueError(f"--tasks: the range {part.strip()} runs backwards")
+        found += range(first, last + 1)
+    twice = sorted({number for number in found if found.count(number) > 1})
+    if twice:
+        raise ValueError(f"--tasks: task {twice[0]} is named twice in {text!r}")
+    return tuple(found)
+
+
+def parse_models(text: str) -> tuple[str, ...]:
+    """Names of models from ``liaf,gru`` or ``all``.
+
+    >>> parse_models("liaf, gru")
+    ('liaf', 'gru')
+    """
+    names = model_names("babi") if text.strip() == "all" else tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if not name:
+            raise ValueError(f"--models: expected names such as liaf,gru, got {text!r}")
+        check_model(name, "babi")
+        if names.count(name) > 1:
+            raise ValueError(f"--models: {name} is named twice in {text!r}")
+    return names
+
+
+def parse_pairs(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """Names and values from ``name=value`` texts.
+
+    >>> parse_pairs(["decay=0.05", "feedback=none", "reset=soft", "learn_decay=true"], "--option")
+    {'decay': 0.05, 'feedback': None, 'reset': 'soft', 'learn_decay': True}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not (equals and name.isidentifier() and value.strip()):
+            raise ValueError(f"{option}: expected NAME=VALUE such as decay=0.05, got {text!r}")
+        if name in found:
+            raise ValueError(f"{option}: {name} is given twice")
+        found[name] = _value(value)
+    return found
+
+
+def parse_neuron_options(texts: Sequence[str] | None, models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The neuron options of each model from ``model:name=value`` or ``name=value`` texts.
+
+    What is said of one model goes before what is said of all spiking ones.
+    """
+    general: list[str] = []
+    own: dict[str, list[str]] = {model: [] for model in models}
+    for text in texts or ():
+        model, colon, rest = text.partition(":")
+        if not colon or "=" in model:
+            general.append(text)
+            continue
+        model = model.strip()
+        if model not in own:
+            check_model(model, "babi")
+            raise ValueError(f"--option: {text!r} is for {model}, which is not among {', '.join(models)}")
+        own[model].append(rest)
+    shared = parse_pairs(general, "--option")
+    found = {model: parse_pairs(own[model], "--option") for model in models}
+    if shared:
+        from liafseq.tasks.models import neuron_options
+
+        spiking = [model for model in models if neuron_options(model)]
+        if not spiking:
+            raise ValueError(f"--option: no model with neuron options among {', '.join(models)}")
+        for model in spiking:
+            found[model] = {**shared, **found[model]}
+    for model, options in found.items():
+        if options:
+            from liafseq.tasks.models import build_layer
+
+            # A value that the layer refuses is found here, before any run begins.
+            build_layer(model, 1, 1, options=options)
+    return found
+
+
+def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
+    """The run of a command's parameters, errors in the names of the options."""
+    renamed = {
+        **given,
+        "num_layers": given["layers"],
+        "story_options": parse_pairs(given["story"] or (), "--story"),
+    }
+    values = {field.name: renamed[field.name] for field in fields(BabiRun) if field.name in renamed}
+    values.update(changes)
+    for name in ("source", "vectors"):
+        # The run must be the same whatever folder it is continued from.
+        if values[name] not in (None, "generated", "hub"):
+            values[name] = str(Path(values[name]).expanduser().absolute())
+            if not Path(values[name]).exists():
+                raise FileNotFoundError(f"--{name}: no such file or folder: {values[name]}")
+    try:
+        return BabiRun(**values)
+    except (TypeError, ValueError) as error:
+        field, space, rest = str(error).partition(" ")
+        if field in given or field == "num_layers":
+            option = "layers" if field == "num_layers" else field.replace("_", "-")
+            raise ValueError(f"--{option}{space}{rest}") from error
+        raise
+
+
+def check_device(run: BabiRun) -> None:
+    """Sees that this machine has what the run asks for; ValueError where not."""
+    if (run.device, run.precision, run.devices) != ("cpu", "32-true", 1):
+        from liafseq.tasks.launch import make_fabric
+
+        make_fabric(run.device, run.precision, run.devices)
+
+
+def make_folder(path: Path, option: str = "--out") -> Path:
+    """Makes a folder and sees that files can be written there, before any work is done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{option}: cannot write into the folder {path}: {reason}") from error
+    return path
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _value(text: str) -> Any:
+    parts = [part.strip() for part in text.split(",")]
+    values = [_word(part) for part in parts]
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _word(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

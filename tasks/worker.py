@@ -1,0 +1,93 @@
+"""The worker process of a study: takes runs from its standard input, one JSON line each.
+
+Messages go out as JSON lines on what was standard output; whatever else the run prints goes to
+standard error. The end of the input means that the parent is gone, or needs no more: the worker
+ends at once, so that a restarted study never meets a worker of the one that was killed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from liafseq.tasks.lock import folder_lock
+
+__all__ = ["main", "resolve"]
+
+PROGRESS_SECONDS = 0.1
+"""Shortest time between two progress messages; the last of an epoch always goes out."""
+
+LOCK_SECONDS = 10.0
+"""How long to wait for a killed study's worker to let go of a run folder."""
+
+
+def resolve(name: str) -> Any:
+    """The object of a name ``module:qualified.name``.
+
+    >>> resolve("json:dumps")([1])
+    '[1]'
+    """
+    module, _, path = name.partition(":")
+    found = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def main() -> None:
+    """Serves runs until the input ends."""
+    # The parent decides what an interrupt means; the terminal sends it to all of its processes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    runner = config_type = None
+    while True:
+        job = jobs.get()
+        try:
+            # Here and not at the start, so that a failed import is a message and no silent death.
+            runner = runner or resolve(job["runner"])
+            config_type = config_type or resolve(job["config_type"])
+            config = config_type.from_json(job["config"])
+            with folder_lock(job["folder"], wait=LOCK_SECONDS):
+                result = runner(config, Path(job["folder"]), progress=_Reporter(out))
+            _send(out, {"kind": "finished", "result": result})
+        except Exception as error:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            _send(out, {"kind": "failed", "error": text, "traceback": traceback.format_exc()})
+
+
+class _Reporter:
+    """The progress callback given to the runner."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.sent = 0.0
+
+    def __call__(self, progress: Any) -> None:
+        now = time.monotonic()
+        if now - self.sent >= PROGRESS_SECONDS or progress.batch == progress.batches:
+            self.sent = now
+            _send(self.out, {"kind": "progress", "progress": dataclasses.asdict(progress)})
+
+
+def _listen(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in sys.stdin.buffer:
+        jobs.put(json.loads(line))
+    os._exit(0)
+
+
+def _send(out: TextIO, message: dict[str, Any]) -> None:
+    out.write(json.dumps(message) + "\n")
+    out.flush()

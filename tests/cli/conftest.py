@@ -1,0 +1,42 @@
+"""Ways to call the command: in this process, and as the process that a person starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from liafseq.cli.main import app
+
+
+@pytest.fixture
+def call() -> Callable[..., Any]:
+    """Calls the command in this process; the result has exit_code, stdout and stderr."""
+
+    def run(*arguments: object) -> Any:
+        return CliRunner().invoke(app, list(map(str, arguments)), prog_name="liafseq")
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts the command as a process in ``tmp_path``."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "liafseq.cli.main", *map(str, arguments)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        )
+
+    return run

@@ -1,0 +1,84 @@
+"""Help, version, and what is imported for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+COMMANDS = [
+    (),
+    ("train",),
+    ("train", "babi"),
+    ("evaluate",),
+    ("compare",),
+    ("compare", "babi"),
+    ("data",),
+    ("data", "babi"),
+    ("data", "babi", "generate"),
+    ("data", "babi", "show"),
+    ("data", "babi", "inspect"),
+]
+PLAIN = set("\x1b─│╭╮╰╯━█")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_is_plain(call: Callable[..., Any], command: tuple[str, ...]) -> None:
+    result = call(*command, "--help")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert f"Example: liafseq {' '.join(command)}".strip() in result.stdout
+    assert f"Usage: liafseq {' '.join(command)}".strip() in result.stdout
+    assert not PLAIN & set(result.stdout)
+
+
+def test_examples_are_commands_that_parse(call: Callable[..., Any]) -> None:
+    """Each example of the help, with an option that ends it before any work."""
+    for command in COMMANDS:
+        text = " ".join(call(*command, "--help").stdout.split())
+        example = text.partition("Example: liafseq ")[2].partition(" Options:")[0].partition(" Set ")[0]
+        example = example.partition(" Arguments:")[0]
+        result = call(*example.split(), "--help")
+        assert result.exit_code == 0, (example, result.stderr)
+        unknown = call(*example.split(), "--no-such-option")
+        assert unknown.exit_code == 2
+        assert "No such option: --no-such-option" in unknown.stderr
+
+
+def test_the_commands_stand_in_their_order(call: Callable[..., Any]) -> None:
+    text = call("--help").stdout
+    places = [text.index(f"\n  {name} ") for name in ("train", "evaluate", "compare", "data")]
+    assert places == sorted(places)
+
+
+def test_without_a_command_there_is_help(call: Callable[..., Any]) -> None:
+    for command in ((), ("train",), ("data", "babi")):
+        result = call(*command)
+        assert result.exit_code == 2
+        assert "Usage: liafseq" in result.output
+
+
+def test_version(call: Callable[..., Any]) -> None:
+    result = call("--version")
+    assert (result.exit_code, result.stdout) == (0, f"liafseq {metadata.version('liafseq')}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["compare", "babi", "--help"], ["train", "babi", "--model", "x"]]
+)
+def test_nothing_heavy_is_imported_for_help_and_errors(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from liafseq.cli.main import app
+try:
+    app({arguments!r}, prog_name="liafseq")
+except SystemExit as end:
+    heavy = {{"torch", "datasets", "matplotlib", "numpy", "lightning_fabric"}} & set(sys.modules)
+    print("HEAVY", sorted(heavy), "CODE", end.code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].startswith("HEAVY [] CODE")
