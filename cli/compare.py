@@ -16,8 +16,8 @@ __all__ = ["DEFAULTS", "app", "plan"]
 
 DEFAULTS: dict[str, Any] = {
     "models": "liaf,lif,dalif,gru,lstm,rnn",
-    "tasks": "1,6",
-    "questions": 2_000,
+    "tasks": "1,6,12",
+    "questions": 10_000,
     "test_questions": 1_000,
     "epochs": 10,
     "hidden_size": BabiRun.hidden_size,

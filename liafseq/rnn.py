@@ -121,18 +121,18 @@ class LIF(SpikingRNNBase):
         feedback: str | None = "output",
         reset: str = "hard",
         v_reset: float = 0.0,
-        threshold: Initial = 1.0,
-        decay: Initial = (0.5, 0.99),
+        threshold: Initial = 0.3,
+        decay: Initial = 0.5,
         leak: Initial = 0.0,
         normalize_current: bool = False,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,
         learn_leak: bool = False,
-        surrogate: str = "triangular",
-        surrogate_width: float = 1.0,
-        detach_reset: bool = False,
-        recurrent_init: str = "orthogonal",
+        surrogate: str = "gaussian",
+        surrogate_width: float = 0.4,
+        detach_reset: bool = True,
+        recurrent_init: str = "uniform",
         state_format: str = "lstm",
     ) -> None:
         super().__init__(
@@ -164,7 +164,7 @@ class DALIF(SpikingRNNBase):
 
     >>> layer = DALIF(10, 20, decay=0.5, gain=0.9)
     >>> {name: round(float(value[0].detach()), 3) for name, value in layer.neuron_parameters().items()}
-    {'decay': 0.5, 'gain': 0.9, 'threshold': 0.3}
+    {'decay': 0.5, 'gain': 0.9, 'threshold': 0.25}
     """
 
     def __init__(
@@ -185,17 +185,17 @@ class DALIF(SpikingRNNBase):
         feedback: str | None = "output",
         reset: str = "hard",
         v_reset: float = 0.0,
-        threshold: Initial = 0.3,
+        threshold: Initial = 0.25,
         decay: Initial = 0.5,
         gain: Initial = 0.9,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_gain: bool = True,
         learn_threshold: bool = False,
-        surrogate: str = "triangular",
-        surrogate_width: float = 1.0,
-        detach_reset: bool = False,
-        recurrent_init: str = "orthogonal",
+        surrogate: str = "gaussian",
+        surrogate_width: float = 0.35,
+        detach_reset: bool = True,
+        recurrent_init: str = "uniform",
         state_format: str = "lstm",
     ) -> None:
         super().__init__(
@@ -241,20 +241,20 @@ class MLIF(SpikingRNNBase):
         *,
         device: Any = None,
         dtype: torch.dtype | None = None,
-        levels: int = 4,
+        levels: int = 3,
         feedback: str | None = "output",
-        threshold: Initial = 1.0,
-        decay: Initial = (0.5, 0.99),
+        threshold: Initial = 0.5,
+        decay: Initial = 0.2,
         leak: Initial = 0.0,
         normalize_current: bool = False,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,
         learn_leak: bool = False,
-        surrogate: str = "triangular",
-        surrogate_width: float = 1.0,
-        detach_reset: bool = False,
-        recurrent_init: str = "orthogonal",
+        surrogate: str = "gaussian",
+        surrogate_width: float = 0.4,
+        detach_reset: bool = True,
+        recurrent_init: str = "uniform",
         state_format: str = "lstm",
     ) -> None:
         super().__init__(
