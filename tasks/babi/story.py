@@ -99,7 +99,9 @@ def parse_stories(lines: Iterable[str], name: str = "<stories>") -> Iterator[Sto
         for word in fields[1].split():
             fact = int(word) if word.isascii() and word.isdigit() and len(word) <= 9 else 0
             if not 1 <= fact <= len(story) or not isinstance(story[fact - 1], Statement):
-                raise fail(f"supporting fact {word!r} is not the number of an earlier statement of this story")
+                raise fail(
+                    f"supporting fact {word!r} is not the number of an earlier statement of this story"
+                )
             support.append(fact)
         story.append(Question(text, fields[0].strip(), tuple(support)))
     if story:
