@@ -64,7 +64,7 @@ def _plain(name: str, initial: Any) -> Tensor:
     numbers = initial if isinstance(initial, (tuple, list)) else (initial,)
     if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers):
         raise TypeError(
-            f"{name} should be a number, a pair (low, high) or a tensor, got: {type(initial).__name__}"
+            f"{name} should be a number, a pair (low, high) or a tensor, got: {initial!r}"
         )
     if isinstance(initial, (tuple, list)) and (len(initial) != 2 or not initial[0] <= initial[1]):
         raise ValueError(f"{name} as a pair should be (low, high) with low <= high, got: {initial}")

@@ -64,6 +64,17 @@ def table(results: Mapping[str, Any], *, transpose: bool = False, plus_minus: st
     return turned[0], turned[1:]
 
 
+def _questions(results: Mapping[str, Any]) -> str:
+    """How many questions a task there were: a source may have fewer than were asked for."""
+    found = {
+        (row["questions"]["train"] + row["questions"]["valid"]) // len(row["tasks"])
+        for row in results["runs"]
+        if row.get("questions")
+    } or {results["settings"]["questions"]}
+    low, high = min(found), max(found)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def notes(results: Mapping[str, Any], plus_minus: str = "±") -> list[str]:
     """What the table's figures are, and a line for each failed run."""
     runs, settings = results["runs"], results["settings"]
@@ -78,7 +89,7 @@ def notes(results: Mapping[str, Any], plus_minus: str = "±") -> list[str]:
         named = settings["source"] == "generated"
         data.append("generated questions" if named else f"questions of {settings['source']}")
     if "questions" in settings:
-        data.append(f"{settings['questions']:,} for training and validation a task")
+        data.append(f"{_questions(results)} for training and validation a task")
     if "epochs" in settings:
         data.append(f"{settings['epochs']} epochs" if settings["epochs"] != 1 else "1 epoch")
     if results.get("baseline"):

@@ -59,6 +59,15 @@ def test_table_of_three_seeds() -> None:
     assert table(three_seeds(), plus_minus="+-")[1][0][1] == "95.0 +- 1.0"
 
 
+def test_the_note_tells_the_questions_there_were_not_those_asked_for() -> None:
+    rows = [row("gru", task, 0, 0.9) for task in (1, 3)]
+    rows[0]["questions"] = {"train": 8_100, "valid": 900, "test": {"1": 1_000}}
+    rows[1]["questions"] = {"train": 810, "valid": 90, "test": {"3": 100}}
+    text = " ".join(notes(results(rows)))
+    assert "900 to 9,000 for training and validation a task" in text
+    assert "2,000 for training and validation a task" in " ".join(notes(one_seed()))
+
+
 def test_transposed_table_has_the_same_cells() -> None:
     header, rows = table(one_seed())
     turned = table(one_seed(), transpose=True)
