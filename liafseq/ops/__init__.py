@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import bptt, reference
+from liafseq.ops import bptt, cpu, reference
 
 __all__ = ["recurrence"]
 
@@ -38,5 +38,10 @@ def recurrence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The fastest version that serves these arguments; see ``reference.recurrence``."""
     tensors = (input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
-    chosen = reference if _transformed(tensors) else bptt
+    if _transformed(tensors):
+        chosen = reference
+    elif cpu.supports(v0, weight_ih, weight_hh):
+        chosen = cpu
+    else:
+        chosen = bptt
     return chosen.recurrence(*tensors, neuron, batch_sizes, reverse)

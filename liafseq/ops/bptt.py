@@ -22,7 +22,7 @@ from liafseq.neurons import Neuron, advance
 from liafseq.ops import reference
 from liafseq.ops.reference import product
 
-__all__ = ["recurrence"]
+__all__ = ["backward_products", "differentiable_backward", "recurrence"]
 
 
 def _step(x: Tensor, *_: Any) -> Tensor:
@@ -116,9 +116,9 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if torch.is_grad_enabled():
-            return _differentiable_backward(ctx, grads)
+            return differentiable_backward(ctx, grads)
         saved = ctx.saved_tensors
-        potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0 = saved
+        potentials, _, _, weight_hh, _, decay, threshold, leak, v0, _ = saved
         neuron, sizes, reverse = ctx.neuron, ctx.sizes, ctx.reverse
         need = ctx.needs_input_grad
         feedback = neuron.feedback
@@ -177,34 +177,66 @@ class _Recurrence(torch.autograd.Function):
             else:
                 from_v.copy_(d)
 
-        flat = delta.to(input.dtype if weight_ih is None else weight_ih.dtype)
-        result: list[Tensor | None] = [None] * 12
-        if weight_ih is None:
-            result[0] = flat.reshape(input.shape) if need[0] else None
-        else:
-            if need[0]:
-                result[0] = (flat @ weight_ih).to(input.dtype).reshape(input.shape)
-            if need[1]:
-                result[1] = flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype)
-            if need[3]:
-                result[3] = delta.sum(0).to(bias.dtype)
-        if need[2]:
-            r, start = (y, r0) if feedback == "output" else (v, v0)
-            start = torch.zeros_like(v0) if start is None else start
-            result[2] = (delta.t() @ _previous(r, start, sizes, reverse)).to(weight_hh.dtype)
+        own: list[Tensor | None] = [None, None, None]
         if keep_y:
             wanted = [leaf for leaf, n in zip(leaves, need[4:7], strict=False) if n]
             found = iter(torch.autograd.grad((y, v), wanted, (to_y, to_v), allow_unused=True))
             for k, leaf in enumerate(leaves):
                 if need[4 + k]:
                     g = next(found)
-                    result[4 + k] = torch.zeros_like(leaf) if g is None else g
-        result[7] = back_v if need[7] else None
-        result[8] = back_y if need[8] else None
-        return tuple(result)
+                    own[k] = torch.zeros_like(leaf) if g is None else g
+        return backward_products(ctx, delta, y if feedback == "output" else v, own, back_v, back_y)
 
 
-def _differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+def backward_products(
+    ctx: Any, delta: Tensor, read: Tensor, own: Sequence[Tensor | None], back_v: Tensor, back_y: Tensor
+) -> tuple[Tensor | None, ...]:
+    """All gradients from delta = dL/du of all steps: one product for each weight.
+
+    Args:
+        ctx: of a function with the arguments of ``recurrence``, all tensors saved after the potentials.
+        delta: (rows of all steps, H).
+        read: what W_hh read from each step, y or v, as delta; not used without feedback.
+        own: gradients of decay, threshold, leak.
+        back_v, back_y: gradients of v_0 and y_0.
+    """
+    _, input, weight_ih, weight_hh, bias, _, _, _, v0, r0 = ctx.saved_tensors
+    need = ctx.needs_input_grad
+    flat = delta.to(input.dtype if weight_ih is None else weight_ih.dtype)
+    result: list[Tensor | None] = [None] * 12
+    if weight_ih is None:
+        result[0] = flat.reshape(input.shape) if need[0] else None
+    else:
+        if need[0]:
+            result[0] = (flat @ weight_ih).to(input.dtype).reshape(input.shape)
+        if need[1]:
+            result[1] = flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype)
+        if need[3]:
+            result[3] = delta.sum(0).to(bias.dtype)
+    if need[2]:
+        first = r0 if ctx.neuron.feedback == "output" else v0
+        first = torch.zeros_like(v0) if first is None else first
+        result[2] = _feedback_gradient(delta, read, first, ctx.sizes, ctx.reverse).to(weight_hh.dtype)
+    for k in range(3):
+        result[4 + k] = own[k] if need[4 + k] else None
+    result[7] = back_v if need[7] else None
+    result[8] = back_y if need[8] else None
+    return tuple(result)
+
+
+def _feedback_gradient(
+    delta: Tensor, read: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool
+) -> Tensor:
+    """sum over steps of delta_t^T r_{t-1}; steps of equal size are neighbours and need no copy."""
+    rows = first.shape[0]
+    if sizes[0] != sizes[-1]:
+        return delta.t() @ _previous(read, first, sizes, reverse)
+    now, before = (delta[:-rows], read[rows:]) if reverse else (delta[rows:], read[: len(read) - rows])
+    start = delta[-rows:] if reverse else delta[:rows]
+    return torch.addmm(start.t() @ first, now.t(), before)
+
+
+def differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     """The backward pass of a double backward: the reference, from the inputs, kept differentiable."""
     inputs = ctx.saved_tensors[1:]
     sizes = ctx.sizes

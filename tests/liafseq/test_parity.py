@@ -1,4 +1,4 @@
-"""The fast time loop against the readable reference: outputs, final state, every gradient."""
+"""The fast time loops against the readable reference: outputs, final state, every gradient."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import pytest
 import torch
 
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import bptt, reference
+from liafseq.ops import bptt, cpu, reference
 from liafseq.surrogate import SURROGATES
+
+OPS = [
+    pytest.param(bptt, id="bptt"),
+    pytest.param(
+        cpu, id="cpu", marks=pytest.mark.skipif(not cpu.available(), reason="needs numba and torch's BLAS")
+    ),
+]
+
+
+@pytest.fixture(params=OPS)
+def op(request):
+    return request.param
+
 
 NAMES = ["input", "weight_ih", "weight_hh", "bias", "decay", "threshold", "leak", "v0", "r0"]
 LAYOUTS = {
@@ -61,9 +74,9 @@ def run(op, args, neuron, sizes, reverse, use=(True, True, True), **more):
     }
 
 
-def assert_parity(args, neuron, sizes, reverse, use=(True, True, True)):
+def assert_parity(op, args, neuron, sizes, reverse, use=(True, True, True)):
     expected, expected_grads = run(reference, args, neuron, sizes, reverse, use)
-    found, found_grads = run(bptt, args, neuron, sizes, reverse, use)
+    found, found_grads = run(op, args, neuron, sizes, reverse, use)
     for name, a, b in zip(("output", "h", "u"), found, expected, strict=True):
         torch.testing.assert_close(a, b, msg=lambda m, name=name: f"{name}: {m}")
     for name, expected_grad in expected_grads.items():
@@ -82,26 +95,26 @@ CASES = [
 
 
 @pytest.mark.parametrize(("emit", "feedback", "reset", "detach", "layout", "share"), CASES)
-def test_every_choice(emit, feedback, reset, detach, layout, share):
+def test_every_choice(op, emit, feedback, reset, detach, layout, share):
     choices = {"reset": reset, "surrogate": "arctan", **EMITS[emit]}
     neuron = Neuron(
         feedback=feedback, detach_reset=detach, v_reset=0.1 if reset == "hard" else 0.0, **choices
     )
     sizes, reverse = LAYOUTS[layout]
-    assert_parity(arguments(neuron, sizes, share), neuron, sizes, reverse)
+    assert_parity(op, arguments(neuron, sizes, share), neuron, sizes, reverse)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation(activation):
+def test_every_activation(op, activation):
     neuron = Neuron(activation=activation, surrogate="sigmoid")
-    assert_parity(arguments(neuron, None, "neuron"), neuron, None, False)
+    assert_parity(op, arguments(neuron, None, "neuron"), neuron, None, False)
 
 
 @pytest.mark.parametrize("width", [0.5, 2.0])
 @pytest.mark.parametrize("surrogate", SURROGATES)
-def test_every_surrogate(surrogate, width):
+def test_every_surrogate(op, surrogate, width):
     neuron = Neuron(analog=False, surrogate=surrogate, surrogate_width=width)
-    assert_parity(arguments(neuron, (4, 3, 1), "neuron"), neuron, (4, 3, 1), True)
+    assert_parity(op, arguments(neuron, (4, 3, 1), "neuron"), neuron, (4, 3, 1), True)
 
 
 USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
@@ -110,30 +123,30 @@ USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
 @pytest.mark.parametrize("use", USES, ids=str)
 @pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("layout", ["dense", "packed", "packed-reverse"])
-def test_losses_of_any_of_the_results(use, feedback, layout):
+def test_losses_of_any_of_the_results(op, use, feedback, layout):
     neuron = Neuron(feedback=feedback, surrogate="gaussian")
     sizes, reverse = LAYOUTS[layout]
-    assert_parity(arguments(neuron, sizes, "neuron"), neuron, sizes, reverse, use)
+    assert_parity(op, arguments(neuron, sizes, "neuron"), neuron, sizes, reverse, use)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_given_currents_no_leak_no_initial_output(layout):
+def test_given_currents_no_leak_no_initial_output(op, layout):
     neuron = Neuron(surrogate="gaussian")
     sizes, reverse = LAYOUTS[layout]
     args = arguments(neuron, sizes, "neuron", leak=False, weight_ih=False)
     args[-1] = None
     before = args[0].clone()
-    assert_parity(args, neuron, sizes, reverse)
+    assert_parity(op, args, neuron, sizes, reverse)
     assert torch.equal(args[0], before), "a given current must not be overwritten"
 
 
 @pytest.mark.parametrize("frozen", NAMES)
-def test_frozen_arguments(frozen):
+def test_frozen_arguments(op, frozen):
     neuron = Neuron(surrogate="gaussian")
     args = arguments(neuron, (4, 2, 1), "neuron")
     expected = run(reference, args, neuron, (4, 2, 1), False)[1]
     live = [a.requires_grad_(n != frozen) for n, a in zip(NAMES, args, strict=True)]
-    outputs = bptt.recurrence(*live, neuron, (4, 2, 1), False)
+    outputs = op.recurrence(*live, neuron, (4, 2, 1), False)
     weights = [torch.linspace(-1, 1, o.numel(), dtype=o.dtype).view(o.shape) for o in outputs]
     sum((o * w).sum() for o, w in zip(outputs, weights, strict=True)).backward()
     for name, a in zip(NAMES, live, strict=True):
@@ -143,21 +156,78 @@ def test_frozen_arguments(frozen):
             torch.testing.assert_close(a.grad, expected[name])
 
 
-def test_float32_agrees_with_float64():
+def test_float32_agrees_with_float64(op):
     neuron = Neuron(threshold_related=True)
     args = arguments(neuron, None, "neuron")
     exact = run(reference, args, neuron, None, False)[1]
-    rough = run(bptt, [a.float() for a in args], neuron, None, False)[1]
+    rough = run(op, [a.float() for a in args], neuron, None, False)[1]
     for name, grad in exact.items():
         torch.testing.assert_close(rough[name].double(), grad, rtol=1e-3, atol=1e-3)
 
 
-def test_only_the_membrane_is_kept():
+def test_only_the_membrane_is_kept(op):
     neuron = Neuron()
     args = [a if a is None else a.requires_grad_() for a in arguments(neuron, None, "neuron")]
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        bptt.recurrence(*args, neuron)
+        op.recurrence(*args, neuron)
     given = {a.data_ptr() for a in args if a is not None}
     new = [t for t in kept if t.data_ptr() not in given]
     assert [t.numel() for t in new] == [6 * 4 * 5]
+
+
+needs_cpu = pytest.mark.skipif(not cpu.available(), reason="needs numba and torch's BLAS")
+
+
+@needs_cpu
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("threshold", [0.5, 3.0, 50.0], ids=["busy", "sparse", "silent"])
+def test_few_spikes_select_columns(batch, threshold):
+    """Products with few spikes are sums of columns; many, and none, give the same."""
+    neuron = Neuron(analog=False, surrogate="gaussian")
+    args = [
+        torch.randn(20, batch, 8, dtype=torch.float64),
+        torch.randn(64, 8, dtype=torch.float64) / 2,
+        torch.randn(64, 64, dtype=torch.float64) / 8,
+        None,
+        torch.full((), 0.5, dtype=torch.float64),
+        torch.full((), threshold, dtype=torch.float64),
+        None,
+        torch.zeros(batch, 64, dtype=torch.float64),
+        None,
+    ]
+    rate = reference.recurrence(*args, neuron)[0].mean().item()
+    low, high = {0.5: (0.2, 1.0), 3.0: (0.0, 0.06), 50.0: (-1, 0.0)}[threshold]
+    assert low < rate <= high
+    assert_parity(cpu, args, neuron, None, False)
+
+
+@needs_cpu
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_threads_share_the_batch(layout, monkeypatch):
+    monkeypatch.setattr(cpu, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    neuron = Neuron(surrogate="gaussian")
+    sizes, reverse = LAYOUTS[layout]
+    assert len(cpu._parts(4)) == 3
+    assert_parity(cpu, arguments(neuron, sizes, "neuron"), neuron, sizes, reverse)
+
+
+@needs_cpu
+def test_what_the_compiled_loop_serves():
+    v0, w = torch.zeros(2, 3), torch.zeros(3, 3)
+    assert cpu.supports(v0, w, w)
+    assert cpu.supports(v0.double(), w.double(), None)
+    assert not cpu.supports(v0, w.bfloat16(), w.bfloat16())
+    assert not cpu.supports(v0[:0], w, w)
+    assert not cpu.supports(v0.to("meta"), w, w)
+
+
+def test_without_numba_torch_runs(monkeypatch):
+    from liafseq import LIAF
+
+    layer, x = LIAF(3, 4), torch.randn(5, 2, 3)
+    expected = layer(x)[0]
+    monkeypatch.setattr(cpu, "available", lambda: False)
+    monkeypatch.setattr(cpu, "recurrence", None)
+    torch.testing.assert_close(layer(x)[0], expected)

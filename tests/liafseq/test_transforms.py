@@ -7,9 +7,9 @@ import shutil
 import pytest
 import torch
 
-from liafseq import DALIF, LIAF, LIF, MLIF, ops, surrogate
+from liafseq import DALIF, LIAF, LIF, MLIF, surrogate
 from liafseq.neurons import Neuron
-from liafseq.ops import bptt, reference
+from liafseq.ops import bptt, cpu, reference
 
 OPTIONS = {LIAF: {}, LIF: {"threshold": 0.3}, DALIF: {}, MLIF: {"threshold": 0.3}}
 
@@ -162,15 +162,19 @@ def test_layers_true_gradient_in_double_where_nothing_crosses_the_threshold():
     assert torch.autograd.gradgradcheck(f, inputs, atol=1e-4)
 
 
+FAST = [bptt, *([cpu] if cpu.available() else [])]
+
+
+@pytest.mark.parametrize("fast", FAST, ids=lambda m: m.__name__)
 @pytest.mark.parametrize("layout", [(None, False), ((2, 2, 1), True)])
-def test_double_backward_of_the_fast_loop(layout):
+def test_double_backward_of_the_fast_loops(fast, layout):
     neuron = Neuron(surrogate="arctan")
     sizes, reverse = layout
     args = gradcheck_arguments("output")
     if sizes:
         args[0] = torch.randn(sum(sizes), 2, dtype=torch.float64, requires_grad=True)
     found = []
-    for op in (bptt, reference):
+    for op in (fast, reference):
         out, _, u = op.recurrence(*args, neuron, sizes, reverse)
         first = torch.autograd.grad((out**2).sum() + u.sum(), args, create_graph=True)
         found.append(torch.autograd.grad(sum((g**2).sum() for g in first), args))
@@ -178,11 +182,11 @@ def test_double_backward_of_the_fast_loop(layout):
         torch.testing.assert_close(a, b)
 
 
-def test_the_fast_loop_serves_ordinary_calls(monkeypatch, x):
+def test_a_fast_loop_serves_ordinary_calls(monkeypatch, x):
     calls = []
-    monkeypatch.setattr(bptt, "recurrence", lambda *a: calls.append(a) or reference.recurrence(*a))
+    fast = cpu if cpu.available() else bptt
+    monkeypatch.setattr(fast, "recurrence", lambda *a: calls.append(a) or reference.recurrence(*a))
     LIAF(3, 4)(x)
     assert len(calls) == 1
     torch.vmap(LIAF(3, 4), in_dims=1, out_dims=1)(x)
     assert len(calls) == 1
-    assert ops.bptt is bptt
