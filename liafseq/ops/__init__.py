@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import bptt, cpu, reference
+from liafseq.ops import bptt, cpu, library, reference
 
 __all__ = ["recurrence"]
 
 
 def _transformed(tensors: tuple[Tensor | None, ...]) -> bool:
-    """Whether a function transform, a compiler or shape propagation must see plain torch operations."""
-    if torch.compiler.is_compiling():
-        return True
+    """Whether a function transform or shape propagation must see plain torch operations."""
     if torch.autograd.forward_ad._current_level >= 0:
         return True
     return any(
@@ -38,7 +36,9 @@ def recurrence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The fastest version that serves these arguments; see ``reference.recurrence``."""
     tensors = (input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
-    if _transformed(tensors):
+    if torch.compiler.is_compiling():
+        chosen = library if library.supports(v0, weight_ih, weight_hh) else reference
+    elif _transformed(tensors):
         chosen = reference
     elif cpu.supports(v0, weight_ih, weight_hh):
         chosen = cpu

@@ -22,7 +22,7 @@ from liafseq.neurons import Neuron, advance
 from liafseq.ops import reference
 from liafseq.ops.reference import product
 
-__all__ = ["backward_products", "differentiable_backward", "recurrence"]
+__all__ = ["backward_products", "differentiable_backward", "feedback_gradient", "recurrence"]
 
 
 def _step(x: Tensor, *_: Any) -> Tensor:
@@ -216,7 +216,7 @@ def backward_products(
     if need[2]:
         first = r0 if ctx.neuron.feedback == "output" else v0
         first = torch.zeros_like(v0) if first is None else first
-        result[2] = _feedback_gradient(delta, read, first, ctx.sizes, ctx.reverse).to(weight_hh.dtype)
+        result[2] = feedback_gradient(delta, read, first, ctx.sizes, ctx.reverse).to(weight_hh.dtype)
     for k in range(3):
         result[4 + k] = own[k] if need[4 + k] else None
     result[7] = back_v if need[7] else None
@@ -224,7 +224,7 @@ def backward_products(
     return tuple(result)
 
 
-def _feedback_gradient(
+def feedback_gradient(
     delta: Tensor, read: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool
 ) -> Tensor:
     """sum over steps of delta_t^T r_{t-1}; steps of equal size are neighbours and need no copy."""

@@ -22,20 +22,25 @@ from torch import Tensor
 from liafseq.neurons import Neuron
 from liafseq.ops.bptt import backward_products, differentiable_backward
 
-__all__ = ["available", "recurrence", "supports"]
+__all__ = ["available", "recurrence", "run_backward", "run_forward", "supports"]
 
 _LEAST_ROWS = 8
 """A thread's part of the batch has at least so many rows: fewer cost more than they save."""
 
 
 @cache
-def available() -> bool:
-    """Whether numba is there and torch's BLAS can be called."""
+def _found() -> bool:
     try:
         from liafseq.ops._numba import gemm_address
     except ImportError:
         return False
     return all(gemm_address(dtype) for dtype in (torch.float32, torch.float64))
+
+
+@torch.compiler.assume_constant_result
+def available() -> bool:
+    """Whether numba is there and torch's BLAS can be called."""
+    return _found()
 
 
 def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> bool:
@@ -107,6 +112,98 @@ def _wide(value: Tensor | None, hidden: int, like: Tensor) -> np.ndarray:
     return value.detach().to(like.dtype).expand(hidden).contiguous().numpy()
 
 
+def run_forward(
+    current: Tensor,
+    weight_hh: Tensor | None,
+    decay: Tensor,
+    threshold: Tensor,
+    leak: Tensor | None,
+    v0: Tensor,
+    r0: Tensor | None,
+    neuron: Neuron,
+    sizes: Sequence[int],
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Outputs, last y and u, and the potentials of all steps, which take the memory of ``current``."""
+    from liafseq.ops._cpu_kernels import forward
+    from liafseq.ops._numba import gemm_address
+
+    hidden = v0.shape[1]
+    potentials = current.reshape(-1, hidden).contiguous()
+    outputs = torch.empty_like(potentials)
+    v = v0.detach().clone(memory_format=torch.contiguous_format)
+    y = torch.zeros_like(v) if r0 is None else r0.detach().clone(memory_format=torch.contiguous_format)
+    u = torch.empty_like(v)
+    u_array, out_array, v_array, y_array, last = (t.detach().numpy() for t in (potentials, outputs, v, y, u))
+    weight = _array(weight_hh, u_array)
+    # spikes select whole rows of it
+    by_input = weight.T.copy() if not neuron.analog and neuron.feedback == "output" else weight
+    numbers = [_wide(p, hidden, v0) for p in (decay, leak, threshold)]
+    starts, counts = _steps(sizes, reverse)
+    choices = _choices(neuron, u_array.dtype.type)
+
+    def call(low: int, high: int) -> None:
+        forward(
+            gemm_address(v0.dtype), u_array, out_array, weight, by_input, *numbers,
+            v_array[low:high], y_array[low:high], last[low:high],
+            starts + low, np.clip(counts - low, 0, high - low), *choices,
+        )  # fmt: skip
+
+    _run(_parts(v0.shape[0]), call)
+    return outputs, y, u, potentials
+
+
+def run_backward(
+    grads: Sequence[Tensor | None],
+    potentials: Tensor,
+    weight_hh: Tensor | None,
+    decay: Tensor,
+    threshold: Tensor,
+    leak: Tensor | None,
+    v0: Tensor,
+    neuron: Neuron,
+    sizes: Sequence[int],
+    reverse: bool,
+    learn: bool,
+) -> tuple[Tensor, Tensor, list[Tensor | None], Tensor, Tensor]:
+    """delta = dL/du, what W_hh read, gradients of decay, threshold, leak (if ``learn``), of v_0 and y_0."""
+    from liafseq.ops._cpu_kernels import SURROGATE, backward
+    from liafseq.ops._numba import gemm_address
+
+    hidden = v0.shape[1]
+    g_out, g_y, g_u = grads
+    u_array = potentials.detach().numpy()
+    real = u_array.dtype.type
+    to_output = _array(None if g_out is None else g_out.reshape(potentials.shape), u_array)
+    back_v = torch.zeros(v0.shape, dtype=v0.dtype)
+    back_y = back_v.clone() if g_y is None else g_y.clone(memory_format=torch.contiguous_format)
+    to_u = back_v.clone() if g_u is None else g_u.contiguous()
+    delta = torch.empty_like(potentials)
+    read = torch.empty_like(potentials) if weight_hh is not None else torch.empty_like(potentials[:0])
+    arrays = [t.detach().numpy() for t in (to_u, back_y, back_v)]
+    delta_array, read_array = delta.numpy(), read.numpy()
+    weight = _array(weight_hh, u_array)
+    numbers = [_wide(p, hidden, v0) for p in (decay, leak, threshold)]
+    starts, counts = _steps(sizes, reverse)
+    more = (SURROGATE[neuron.surrogate], real(neuron.surrogate_width), neuron.detach_reset, learn)
+
+    def call(low: int, high: int) -> np.ndarray:
+        sums = np.zeros((3, hidden))
+        backward(
+            gemm_address(v0.dtype), u_array, weight, *numbers, to_output,
+            *(a[low:high] for a in arrays), delta_array, read_array,
+            starts + low, np.clip(counts - low, 0, high - low), *_choices(neuron, real), *more, sums,
+        )  # fmt: skip
+        return sums
+
+    sums = sum(_run(_parts(v0.shape[0]), call))
+    own = [
+        None if p is None else torch.from_numpy(row).to(p.dtype).sum_to_size(p.shape).clone()
+        for p, row in zip((decay, threshold, leak), sums, strict=True)
+    ]
+    return delta, read, own, back_v, back_y
+
+
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -124,80 +221,35 @@ class _Recurrence(torch.autograd.Function):
         sizes: tuple[int, ...],
         reverse: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        from liafseq.ops._cpu_kernels import forward
-        from liafseq.ops._numba import gemm_address
-
-        hidden = v0.shape[1]
-        potentials = input if weight_ih is None else F.linear(input, weight_ih, bias)
-        potentials = potentials.reshape(-1, hidden).contiguous()
-        if weight_ih is None and potentials.data_ptr() == input.data_ptr():
-            potentials = potentials.clone()
-        outputs = torch.empty_like(potentials)
-        v = v0.detach().clone(memory_format=torch.contiguous_format)
-        y = torch.zeros_like(v) if r0 is None else r0.detach().clone(memory_format=torch.contiguous_format)
-        u = torch.empty_like(v)
-        u_array, out_array, v_array, y_array, last = (t.numpy() for t in (potentials, outputs, v, y, u))
-        weight = _array(weight_hh, u_array)
-        # spikes select whole rows of it
-        by_input = weight.T.copy() if not neuron.analog and neuron.feedback == "output" else weight
-        numbers = [_wide(p, hidden, v0) for p in (decay, leak, threshold)]
-        starts, counts = _steps(sizes, reverse)
-        choices = _choices(neuron, u_array.dtype.type)
-
-        def call(low: int, high: int) -> None:
-            forward(
-                gemm_address(v0.dtype), u_array, out_array, weight, by_input, *numbers,
-                v_array[low:high], y_array[low:high], last[low:high],
-                starts + low, np.clip(counts - low, 0, high - low), *choices,
-            )  # fmt: skip
-
-        _run(_parts(v0.shape[0]), call)
+        current = input.clone() if weight_ih is None else F.linear(input, weight_ih, bias)
+        outputs, y, u, potentials = run_forward(
+            current, weight_hh, decay, threshold, leak, v0, r0, neuron, sizes, reverse
+        )
         ctx.save_for_backward(potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
         ctx.neuron, ctx.sizes, ctx.reverse = neuron, sizes, reverse
         ctx.set_materialize_grads(False)
-        return outputs.view(*input.shape[:-1], hidden), y, u
+        return outputs.view(*input.shape[:-1], v0.shape[1]), y, u
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if torch.is_grad_enabled():
             return differentiable_backward(ctx, grads)
-        from liafseq.ops._cpu_kernels import SURROGATE, backward
-        from liafseq.ops._numba import gemm_address
-
         potentials, _, _, weight_hh, _, decay, threshold, leak, v0, _ = ctx.saved_tensors
-        neuron, hidden = ctx.neuron, v0.shape[1]
-        g_out, g_y, g_u = grads
-        u_array = potentials.numpy()
-        real = u_array.dtype.type
-        to_output = _array(None if g_out is None else g_out.reshape(potentials.shape), u_array)
-        back_y = torch.zeros_like(v0) if g_y is None else g_y.clone(memory_format=torch.contiguous_format)
-        back_v = torch.zeros_like(v0, memory_format=torch.contiguous_format)
-        to_u = back_v.clone() if g_u is None else g_u.contiguous()
-        delta = torch.empty_like(potentials)
-        previous = torch.empty_like(potentials) if weight_hh is not None else potentials[:0]
-        arrays = [t.detach().numpy() for t in (to_u, back_y, back_v)]
-        delta_array, previous_array = delta.numpy(), previous.numpy()
-        weight = _array(weight_hh, u_array)
-        numbers = [_wide(p, hidden, v0) for p in (decay, leak, threshold)]
-        starts, counts = _steps(ctx.sizes, ctx.reverse)
         learn = any(ctx.needs_input_grad[4:7])
-        more = (SURROGATE[neuron.surrogate], real(neuron.surrogate_width), neuron.detach_reset, learn)
-
-        def call(low: int, high: int) -> np.ndarray:
-            sums = np.zeros((3, hidden))
-            backward(
-                gemm_address(v0.dtype), u_array, weight, *numbers, to_output,
-                *(a[low:high] for a in arrays), delta_array, previous_array,
-                starts + low, np.clip(counts - low, 0, high - low), *_choices(neuron, real), *more, sums,
-            )  # fmt: skip
-            return sums
-
-        sums = sum(_run(_parts(v0.shape[0]), call))
-        own = [
-            None if p is None else torch.from_numpy(row).to(p.dtype).sum_to_size(p.shape)
-            for p, row in zip((decay, threshold, leak), sums, strict=True)
-        ]
-        return backward_products(ctx, delta, previous, own, back_v, back_y)
+        found = run_backward(
+            grads,
+            potentials,
+            weight_hh,
+            decay,
+            threshold,
+            leak,
+            v0,
+            ctx.neuron,
+            ctx.sizes,
+            ctx.reverse,
+            learn,
+        )
+        return backward_products(ctx, *found)
 
 
 def recurrence(
