@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import compare, data, evaluate, train
+from liafseq.cli import bench, compare, data, evaluate, train
 
 __all__ = ["app", "main"]
 
@@ -19,7 +19,7 @@ class CleanGroup(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """In the order in which a person meets them; Typer puts groups last."""
-        order = ["train", "evaluate", "compare", "data"]
+        order = ["train", "evaluate", "compare", "data", "bench"]
         return sorted(
             super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order)
         )
@@ -65,6 +65,7 @@ app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(compare.app, name="compare")
 app.add_typer(data.app, name="data")
+app.command("bench")(bench.bench)
 
 
 def _version(value: bool) -> None:

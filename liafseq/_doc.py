@@ -43,7 +43,7 @@ _OPTIONS = {
     "v_reset": "v_reset: where a hard reset leads.",
     "threshold": "threshold: theta > 0.",
     "decay": "decay: {decay_name}: a number, a pair (low, high) from which each neuron draws its initial\n"
-    "            value, or a tensor; so are the other numbers.",
+    "            value, or a tensor; so are the other numbers. {rule}",
     "gain": "gain: a, the input gain, in (-1, 1).",
     "leak": "leak: beta.",
     "normalize_current": "normalize_current: scale the whole current by 1 - alpha, the Euler step of\n"
@@ -115,6 +115,10 @@ def documented(cls: _T) -> _T:
         "activations": textwrap.fill(", ".join(ACTIVATIONS), 88).replace("\n", "\n            "),
         "analog_only": " (with analog output)" if "output" in parameters else "",
         "decay_name": "b, the temporal memory, in (-1, 1)" if "gain" in parameters else "alpha, in [0, 1]",
+        "rule": ""
+        if "gain" in parameters
+        else '``"fast-and-slow"``: 0.05 for three quarters of\n            '
+        "the neurons, 0.98 for the last quarter (0.05 where one number is shared).",
         "learned": ", ".join(name for name in learned if name != "learn_decay"),
     }
     options = [text.format(**fill) for name, text in _OPTIONS.items() if name in parameters]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from liafseq.neurons import Neuron
 from liafseq.ops import bptt, cpu, library, reference
+from liafseq.ops import triton as triton_ops
 
 __all__ = ["recurrence"]
 
@@ -40,6 +41,8 @@ def recurrence(
         chosen = library if library.supports(v0, weight_ih, weight_hh) else reference
     elif _transformed(tensors):
         chosen = reference
+    elif v0.is_cuda and triton_ops.supports(*tensors, neuron):
+        chosen = triton_ops
     elif cpu.supports(v0, weight_ih, weight_hh):
         chosen = cpu
     else:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq.neurons import Neuron
+from liafseq.ops._blas import can_limit_blas_threads, gemm_address, limit_blas_threads
 from liafseq.ops.bptt import backward_products, differentiable_backward
 
 __all__ = ["available", "recurrence", "run_backward", "run_forward", "supports"]
@@ -28,19 +30,13 @@ _LEAST_ROWS = 8
 """A thread's part of the batch has at least so many rows: fewer cost more than they save."""
 
 
-@cache
-def _found() -> bool:
-    try:
-        from liafseq.ops._numba import gemm_address
-    except ImportError:
-        return False
-    return all(gemm_address(dtype) for dtype in (torch.float32, torch.float64))
+# found out at import, without importing numba: a compiler cannot trace a look-up
+_AVAILABLE = find_spec("numba") is not None and all(map(gemm_address, (torch.float32, torch.float64)))
 
 
-@torch.compiler.assume_constant_result
 def available() -> bool:
     """Whether numba is there and torch's BLAS can be called."""
-    return _found()
+    return _AVAILABLE
 
 
 def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> bool:
@@ -52,8 +48,6 @@ def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    from liafseq.ops._numba import limit_blas_threads
-
     return ThreadPoolExecutor(threads, "liafseq", initializer=limit_blas_threads)
 
 
@@ -64,8 +58,6 @@ if hasattr(os, "register_at_fork"):
 
 def _parts(batch: int) -> list[tuple[int, int]]:
     """The batch cut into parts for the threads."""
-    from liafseq.ops._numba import can_limit_blas_threads
-
     threads = min(torch.get_num_threads(), batch // _LEAST_ROWS)
     if threads < 2 or not can_limit_blas_threads():
         return [(0, batch)]
@@ -126,7 +118,6 @@ def run_forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Outputs, last y and u, and the potentials of all steps, which take the memory of ``current``."""
     from liafseq.ops._cpu_kernels import forward
-    from liafseq.ops._numba import gemm_address
 
     hidden = v0.shape[1]
     potentials = current.reshape(-1, hidden).contiguous()
@@ -168,7 +159,6 @@ def run_backward(
 ) -> tuple[Tensor, Tensor, list[Tensor | None], Tensor, Tensor]:
     """delta = dL/du, what W_hh read, gradients of decay, threshold, leak (if ``learn``), of v_0 and y_0."""
     from liafseq.ops._cpu_kernels import SURROGATE, backward
-    from liafseq.ops._numba import gemm_address
 
     hidden = v0.shape[1]
     g_out, g_y, g_u = grads

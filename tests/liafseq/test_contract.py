@@ -162,6 +162,16 @@ def test_initial_values_are_those_given(layer_type):
     torch.testing.assert_close(layer_type(3, 50, decay=given).neuron_parameters()["decay"], given)
 
 
+@pytest.mark.parametrize(("hidden", "slow"), [(1, 0), (2, 0), (3, 1), (4, 1), (64, 16), (66, 16)])
+@pytest.mark.parametrize("learn", [True, False])
+def test_fast_and_slow_neurons(hidden, slow, learn):
+    decay = LIAF(3, hidden, decay="fast-and-slow", learn_decay=learn).neuron_parameters()["decay"]
+    expected = torch.tensor([0.05] * (hidden - slow) + [0.98] * slow)
+    torch.testing.assert_close(decay.detach(), expected)
+    shared = LIAF(3, hidden, decay="fast-and-slow", share="layer").neuron_parameters()["decay"]
+    assert shared.item() == pytest.approx(0.05)
+
+
 def test_learned_numbers_are_parameters_and_fixed_ones_buffers(layer_type):
     learned = layer_type(3, 4, learn_decay=True, learn_threshold=True)
     assert {"decay_l0", "threshold_l0"} <= dict(learned.named_parameters()).keys()

@@ -1,0 +1,105 @@
+"""Recurrent LIF layers of other packages, timed where they are installed and never required.
+
+Each has an input matrix and an (H, H) matrix fed by its own spikes, as ``LIF`` has, trains with its
+package's surrogate gradient and starts from rest at each call. Of the ways a package offers, the
+fastest that keeps to its neuron is taken: the input projection of all steps is one product where the
+package leaves it to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["PEERS", "build_peer", "installed_peers", "package_version"]
+
+
+def _norse(inputs: int, hidden: int) -> Any:
+    """``norse.torch.LIFRecurrent``: current and membrane filter, both products at each step, no bias."""
+    from norse.torch import LIFRecurrent
+
+    return LIFRecurrent(inputs, hidden)
+
+
+def _snntorch(inputs: int, hidden: int) -> Any:
+    """``nn.Linear`` for all steps, then ``snntorch.RLeaky`` a step at a time."""
+    import snntorch
+    import torch
+    from torch import nn
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input = nn.Linear(inputs, hidden)
+            self.neuron = snntorch.RLeaky(beta=0.5, linear_features=hidden)
+
+        def forward(self, x: Any) -> tuple[Any, Any]:
+            current = self.input(x)
+            spikes = membrane = torch.zeros_like(current[0])
+            outputs = []
+            for now in current:
+                spikes, membrane = self.neuron(now, spikes, membrane)
+                outputs.append(spikes)
+            return torch.stack(outputs), membrane
+
+    return Layer()
+
+
+def _spikingjelly(inputs: int, hidden: int) -> Any:
+    """``nn.Linear`` for all steps, then ``LIFNode`` a step at a time with ``nn.Linear`` fed back."""
+    import torch
+    from spikingjelly.activation_based.neuron import LIFNode
+    from torch import nn
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input = nn.Linear(inputs, hidden)
+            self.recurrent = nn.Linear(hidden, hidden)
+            self.neuron = LIFNode(tau=2.0, decay_input=False, detach_reset=True)
+
+        def forward(self, x: Any) -> tuple[Any, Any]:
+            self.neuron.reset()
+            current = self.input(x)
+            spikes = torch.zeros_like(current[0])
+            outputs = []
+            for now in current:
+                spikes = self.neuron(now + self.recurrent(spikes))
+                outputs.append(spikes)
+            return torch.stack(outputs), self.neuron.v
+
+    return Layer()
+
+
+PEERS: dict[str, Callable[[int, int], Any]] = {
+    "norse": _norse,
+    "snntorch": _snntorch,
+    "spikingjelly": _spikingjelly,
+}
+
+
+def installed_peers() -> tuple[str, ...]:
+    """The peers that can be found here; nothing is imported."""
+    return tuple(name for name in PEERS if find_spec(name) is not None)
+
+
+def package_version(name: str) -> str:
+    """The installed version, or an empty text where the package does not say."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def build_peer(name: str, inputs: int, hidden: int, device: str, dtype: Any) -> Any:
+    """The peer's layer: called with (T, N, I) it returns its spikes (T, N, H) and something else.
+
+    Raises:
+        RuntimeError: the package is there but cannot be used.
+    """
+    try:
+        return PEERS[name](inputs, hidden).to(device, dtype)
+    except Exception as error:  # whatever another package raises on import or construction
+        raise RuntimeError(f"{name}: {type(error).__name__}: {error}") from error

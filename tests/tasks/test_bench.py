@@ -1,0 +1,366 @@
+"""The benchmark's parts: the check, the statistics, memory, the plan. No test depends on a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from liafseq import ops
+from liafseq.tasks.bench import check as checking
+from liafseq.tasks.bench import first_call, plots, runner, timing
+from liafseq.tasks.bench.check import Check, Tolerance
+from liafseq.tasks.bench.competitors import build, draw, floor_step, layer_step
+from liafseq.tasks.bench.config import BenchConfig, Shape, parse_shapes, parse_sweep
+from liafseq.tasks.bench.memory import training_memory
+
+SHAPE = Shape(4, 6, 3, 5)
+SPIKING = ("liaf", "lif", "dalif", "mlif")
+
+
+def config(**changes: Any) -> BenchConfig:
+    given = {"shapes": (SHAPE,), "rounds": 2, "min_time": 0.0, "dtype": "float64"}
+    return BenchConfig(**{**given, **changes})
+
+
+def checked(name: str, **changes: Any) -> Check:
+    c = config(**changes)
+    return Check(build(name, SHAPE, c), SHAPE, c)
+
+
+def perturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """Every layer's time loop gives what ``change`` makes of its results."""
+    right = ops.recurrence
+    monkeypatch.setattr(ops, "recurrence", lambda *a, **k: change(*right(*a, **k)))
+
+
+class _Doubled(torch.autograd.Function):
+    """The identity with a gradient that is wrong by a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        return 2 * g
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SPIKING)
+def test_right_layers_pass(name: str, dtype: str) -> None:
+    check = checked(name, dtype=dtype)
+    for mode in ("training", "inference"):
+        verdict = check(mode)
+        assert verdict.ok, verdict
+        assert verdict.compared > 0.5
+    assert check.firing_rate > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "relu", "threshold_related": True, "threshold": 0.2, "learn_threshold": True},
+        {"feedback": "membrane", "reset": "soft", "surrogate": "arctan"},
+        {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
+        {"share": "layer", "decay": 0.5, "activation": "hardtanh"},
+    ],
+)
+def test_right_layers_with_options_pass(options: dict[str, Any]) -> None:
+    check = checked("liaf", options={"liaf": options})
+    assert check("training").ok
+    assert check("inference").ok
+
+
+@pytest.mark.parametrize("name", SPIKING)
+def test_a_wrong_output_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked(name)
+    perturb(monkeypatch, lambda y, h, c: (y + 1e-6, h, c))
+    verdict = check("inference")
+    assert not verdict.ok
+    assert verdict.where == "output"
+    assert 1e-8 < verdict.deviation < 1e-4
+
+
+@pytest.mark.parametrize(("place", "where"), [(1, "h_n"), (2, "c_n")])
+def test_a_wrong_state_is_found(place: int, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked("liaf")
+    perturb(monkeypatch, lambda *r: tuple(v + 1e-6 * (at == place) for at, v in enumerate(r)))
+    assert check("inference").where == where
+
+
+def test_a_wrong_gradient_is_found_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked("liaf")
+    perturb(monkeypatch, lambda y, h, c: (_Doubled.apply(y), h, c))
+    assert check("inference").ok
+    verdict = check("training")
+    assert not verdict.ok
+    assert verdict.where.startswith("gradient of ")
+
+
+@pytest.mark.parametrize("name", ["input", "weight_ih_l0", "weight_hh_l0", "bias_hh_l0", "decay_l0"])
+def test_every_gradient_counts(name: str) -> None:
+    check = checked("liaf")
+    check.gradients[name] = check.gradients[name] + 1e-6
+    assert check("training").where == f"gradient of {name}"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda y, h, c: (y * float("nan"), h, c), "not finite"),
+        (lambda y, h, c: (y[1:], h, c), "shape or dtype"),
+        (lambda y, h, c: (y, h, c.float()[:, :1]), "shape or dtype"),
+    ],
+)
+def test_what_cannot_be_compared_is_wrong(change: Any, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked("liaf")
+    perturb(monkeypatch, change)
+    verdict = check("inference")
+    assert not verdict.ok
+    assert where in verdict.where
+
+
+def test_only_what_follows_a_close_call_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a margin so wide that some potentials lie within it."""
+    tolerance = checking.TOLERANCES["float64"]
+    wide = Tolerance(tolerance.output, tolerance.gradient, margin=4e-3)
+    monkeypatch.setitem(checking.TOLERANCES, "float64", wide)
+    c = config()
+    shape = Shape(16, 12, 3, 8)
+    check = Check(build("lif", shape, c), shape, c)
+    keep = check.keep
+    assert 0 < check.compared < 1
+    assert bool((keep[1:] <= keep[:-1]).all())  # nothing counts again after it has been left out
+    assert check("training").ok
+    with monkeypatch.context() as patch:
+        perturb(patch, lambda y, h, c: (y + (~keep).unsqueeze(-1), h, c))
+        assert check("training").ok
+    row = int(keep.sum(0).argmin())
+    last = int(keep[:, row].sum()) - 1
+    assert last >= 0
+    mark = torch.zeros_like(keep, dtype=torch.float64)
+    mark[last, row] = 1e-6
+    perturb(monkeypatch, lambda y, h, c: (y + mark.unsqueeze(-1), h, c))
+    assert not check("inference").ok
+
+
+def test_final_states_are_compared_where_no_sequence_counts_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check = checked("lif")
+    check.keep[-2:] = False
+    assert check("inference").ok
+    perturb(monkeypatch, lambda y, h, c: (y, h, c + 1e-6))
+    assert check("inference").where == "c_n"
+
+
+def test_too_little_to_compare_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(checking.TOLERANCES, "float64", Tolerance(1.0, 1.0, margin=100.0))
+    verdict = checked("lif")("training")
+    assert not verdict.ok
+    assert "too few" in verdict.where
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [(lambda *_: 1 / 0, "failed"), (lambda y, h, c: (y + 1, h, c), "wrong")]
+)
+def test_what_is_wrong_gets_no_speed(fault: Any, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    perturb(monkeypatch, fault)
+    rows = runner.bench(config(models=("liaf", "gru")))
+    for row in rows:
+        fine = row["model"] != "liaf"
+        assert row["status"] == ("ok" if fine else status)
+        assert all((key in row) == fine for key in ("seconds", "times", "ratios"))
+    assert [runner.is_wrong(row) for row in rows] == [True, False, False] * 2
+
+
+def test_what_goes_wrong_while_it_is_timed_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def late(y: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        calls.append(1)
+        return y + (len(calls) > 4), h, c
+
+    perturb(monkeypatch, late)
+    first, *_ = runner.bench(config(models=("liaf", "gru"), modes=("inference",)))
+    assert first["status"] == "wrong"
+    assert "times" not in first
+
+
+def test_rows() -> None:
+    groups: list[int] = []
+    rows = runner.bench(config(models=("lif", "gru", "lstm")), lambda group: groups.append(len(group)))
+    assert groups == [4, 4]
+    assert [row["model"] for row in rows[:4]] == ["lif", "gru", "lstm", "floor"]
+    assert set(rows[0]["ratios"]) == {"gru", "lstm", "floor"}
+    assert len(rows[0]["times"]) == 2
+    for row in rows:
+        for other, ratio in row["ratios"].items():
+            assert ratio["q1"] <= ratio["median"] <= ratio["q3"], other
+
+
+def test_the_number_of_threads_is_put_back() -> None:
+    before = torch.get_num_threads()
+    runner.bench(config(models=("gru",), threads=before + 1, modes=("inference",)))
+    assert torch.get_num_threads() == before
+
+
+def test_each_round_times_each_once_in_rotating_order() -> None:
+    calls: list[str] = []
+    steps = {name: lambda name=name: calls.append(name) for name in "abc"}
+    times = timing.time_rounds(steps, 3, 0.0, lambda: None)
+    assert "".join(calls[9:]) == "abcbcacab"  # after two warming and one probing call of each
+    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_repeats_last_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that only the step moves on."""
+    now = [0.0]
+
+    def step() -> None:
+        now[0] += 0.003
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    repeats = timing.repeats_for(step, 0.2, lambda: None)
+    assert 0.2 <= 0.003 * repeats < 0.4
+    assert timing.measure(step, 10, lambda: None) == pytest.approx(0.003)
+
+
+def test_floor_multiplies_once_a_step() -> None:
+    """Counted from outside: products and their multiplications."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Count(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.products: list[int] = []
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func.overloadpacket is torch.ops.aten.mm:
+                self.products.append(args[0].shape[0] * args[0].shape[1] * args[1].shape[1])
+            return func(*args, **(kwargs or {}))
+
+    n, t, i, h = 4, 6, 3, 5
+    forward = [n * t * i * h] + [n * h * h] * t
+    backward = [n * h * h] * t + [n * t * i * h, n * t * i * h, n * t * h * h]
+    for mode, expected in (("inference", forward), ("training", forward + backward)):
+        step = floor_step(SHAPE, config(), mode)
+        with Count() as count:
+            step()
+        assert count.products == expected
+
+
+def test_a_training_step_makes_every_gradient_anew() -> None:
+    layer, x = build("gru", SHAPE, config()), draw(SHAPE, config())
+    step = layer_step(layer, x, "training")
+    step()
+    first = x.grad.clone()
+    step()
+    assert torch.equal(x.grad, first)
+    assert all(p.grad is not None for p in layer.parameters())
+
+
+class _Known(nn.Module):
+    """Keeps one tensor of the input's size for the backward pass beside its output."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x.exp().exp()
+        return y, y
+
+
+def test_memory_of_a_known_layer() -> None:
+    x = torch.randn(64, 32, 16, requires_grad=True)
+    found = training_memory(_Known(), x)
+    size = x.numel() * 4
+    assert found.kept == size
+    assert 3 * size <= found.extra <= 4 * size
+
+
+def test_memory_counts_numpy() -> None:
+    import numpy as np
+
+    class Keeps(_Known):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            self.array = np.zeros(100_000)
+            return super().forward(x)
+
+    x = torch.randn(8, requires_grad=True)
+    found = training_memory(Keeps(), x)
+    assert found.kept is not None
+    assert 800_000 <= found.kept <= found.extra < 900_000
+
+
+def test_memory_of_layers() -> None:
+    rows = runner.memory(config(models=("liaf", "gru"), dtype="float32"), Shape(8, 16, 8, 32))
+    liaf, gru = rows
+    assert liaf["model"] == "liaf"
+    # at least the potentials of all steps; the GRU keeps several such tensors
+    assert 8 * 16 * 32 * 4 <= liaf["kept_bytes"] < gru["kept_bytes"]
+
+
+def test_first_call() -> None:
+    found = first_call.first_call("gru", SHAPE, config())
+    assert set(found) == {"empty_cache", "filled_cache", "later"}
+    assert all(value > 0 for value in found.values())
+
+
+def test_a_first_call_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr="Traceback\nValueError: no such thing\n")
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: failed)  # noqa: ARG005
+    with pytest.raises(RuntimeError, match="fresh process: ValueError: no such thing"):
+        first_call.first_call("gru", SHAPE, config())
+
+
+def test_a_sweep_is_drawn_without_what_is_wrong() -> None:
+    letter, shapes = parse_sweep("T=2,4", SHAPE)
+    rows: list[dict[str, Any]] = [
+        {"shape": vars(shape), "mode": "training", "model": model, "status": "ok", "seconds": {"median": 0.1}}
+        for shape in shapes
+        for model in ("liaf", "gru", "norse", "floor")
+    ]
+    for row in rows:
+        if row["model"] == "liaf":
+            row["status"] = "wrong"
+            del row["seconds"]
+    assert plots.sweep_plot(letter, rows).startswith(b"\x89PNG")
+
+
+def test_shapes() -> None:
+    assert parse_shapes(" 1x2x3x4,5x6x7x8, 1x2x3x4") == (Shape(1, 2, 3, 4), Shape(5, 6, 7, 8))
+    assert [s.hidden for s in parse_sweep("H", SHAPE)[1]] == sorted(
+        s.hidden for s in parse_sweep("H", SHAPE)[1]
+    )
+
+
+def _package(monkeypatch: pytest.MonkeyPatch, layer: Any) -> None:
+    """A package called norse whose LIFRecurrent is ``layer``."""
+    for name in ("norse", "norse.torch"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["norse.torch"].LIFRecurrent = layer
+
+
+def test_a_peer_is_timed_beside_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    _package(monkeypatch, nn.RNN)
+    rows = runner.bench(config(models=("lif", "gru"), peers=("norse",), modes=("inference",)))
+    assert [row["model"] for row in rows] == ["lif", "gru", "norse", "floor"]
+    assert "norse" in rows[0]["ratios"]
+    assert "check" not in rows[2]
+
+
+def test_a_peer_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(nn.Module):
+        def __init__(self, inputs: int, hidden: int) -> None:  # noqa: ARG002
+            raise AttributeError("no such version")
+
+    _package(monkeypatch, Broken)
+    rows = runner.bench(config(models=("lif", "gru"), peers=("norse",), modes=("inference",)))
+    (row,) = (row for row in rows if row["model"] == "norse")
+    assert row["status"] == "unusable"
+    assert "no such version" in row["error"]
+    assert not any(runner.is_wrong(row) for row in rows)
