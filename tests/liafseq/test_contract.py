@@ -172,6 +172,28 @@ def test_fast_and_slow_neurons(hidden, slow, learn):
     assert shared.item() == pytest.approx(0.05)
 
 
+DEFAULTS = {
+    "LIAF": {"decay": [0.05] * 48 + [0.98] * 16, "threshold": [1.0] * 64},
+    "LIF": {"decay": [0.5] * 64, "threshold": [0.3] * 64},
+    "DALIF": {"decay": [0.5] * 64, "gain": [0.9] * 64, "threshold": [0.25] * 64},
+    "MLIF": {"decay": [0.2] * 64, "threshold": [0.5] * 64},
+}
+
+
+def test_default_initial_values_are_those_that_were_measured(layer_type):
+    """docs/layers.md says what chose them."""
+    layer = layer_type(3, 64, 2, bidirectional=True)
+    for suffix in ("_l0", "_l1_reverse"):
+        found = layer.neuron_parameters(suffix)
+        expected = DEFAULTS[layer_type.__name__]
+        assert found.keys() == expected.keys()
+        for name, value in found.items():
+            torch.testing.assert_close(value.detach(), torch.tensor(expected[name]))
+    w = layer.weight_hh_l0
+    orthogonal = torch.allclose(w @ w.t(), torch.eye(64), atol=1e-4)
+    assert orthogonal == (layer_type is LIAF)
+
+
 def test_learned_numbers_are_parameters_and_fixed_ones_buffers(layer_type):
     learned = layer_type(3, 4, learn_decay=True, learn_threshold=True)
     assert {"decay_l0", "threshold_l0"} <= dict(learned.named_parameters()).keys()
