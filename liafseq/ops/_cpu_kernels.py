@@ -9,6 +9,8 @@ the order in which the steps run.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -27,7 +29,16 @@ FEEDBACK = {None: 0, "output": 1, "membrane": 2}
 SPIKE = -1
 """In the place of an activation: the neuron emits its spikes."""
 
-_compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    # numpy's division does not raise, and a loop that cannot raise vectorises
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep compiled code in
+        return njit(**options)(function)
+
+
 _SELU_A, _SELU_L = 1.6732632423543772, 1.0507009873554805
 # torch's derivative of hardsigmoid is this in double precision, too
 _SIXTH = float(np.float32(1 / 6))
