@@ -12,77 +12,10 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
-from liafseq import ops
+from liafseq.direction import autocast_enabled, run_direction
 from liafseq.spec import SpikingModule, orthogonalize, uniform_bound
 
 __all__ = ["SpikingRNNBase"]
-
-
-def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The membrane integrates in float32 at least: halves lose small currents on it."""
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def autocast_enabled(tensor: Tensor) -> bool:
-    return not tensor.is_meta and torch.is_autocast_enabled(tensor.device.type)
-
-
-def product_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype in which matrix products with these weights run, autocast considered."""
-    if tensor.dtype == torch.float32 and autocast_enabled(tensor):
-        return torch.get_autocast_dtype(tensor.device.type)
-    return tensor.dtype
-
-
-def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A weight matrix or bias times the gain of the current, a number or one a row."""
-    if weight is None:
-        return None
-    if gain is not None:
-        gain = gain.to(weight.dtype)
-        weight = weight * (gain.unsqueeze(-1) if gain.dim() and weight.dim() == 2 else gain)
-    return weight.to(dtype)
-
-
-def run_direction(
-    module: SpikingModule,
-    x: Tensor,
-    suffix: str,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    batch: int,
-    batch_sizes: tuple[int, ...] | None = None,
-    reverse: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
-
-    def get(name: str) -> Tensor | None:
-        return getattr(module, name + suffix, None)
-
-    weight_ih, weight_hh, b_ih, b_hh = (get(n) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    dtype = product_dtype(weight_ih)
-    precise = membrane_dtype(weight_ih.dtype)
-    values = module._trait_values(suffix, precise)
-    gain = module._current_gain(values)
-    bias = b_ih if b_hh is None else b_ih + b_hh
-    rest = torch.zeros(batch, weight_ih.shape[0], dtype=precise, device=x.device)
-    h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
-    v0, r0 = module._start(values, h0, c0, rest)
-    y, h, c = ops.recurrence(
-        x.to(dtype),
-        scaled(weight_ih, gain, dtype),
-        scaled(weight_hh, gain, dtype),
-        scaled(bias, gain, dtype),
-        values["decay"],
-        values["threshold"],
-        values.get("leak"),
-        v0,
-        r0,
-        module.neuron,
-        batch_sizes,
-        reverse,
-    )
-    return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
 
 
 def check_recurrent_init(options: dict[str, Any]) -> None:
@@ -132,10 +65,12 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
 
     # undo nn.RNNBase's bookkeeping for cuDNN
     __setattr__ = nn.Module.__setattr__
-    __getstate__ = nn.Module.__getstate__ if hasattr(nn.Module, "__getstate__") else object.__getstate__
     __setstate__ = nn.Module.__setstate__
     _apply = nn.Module._apply
     _replicate_for_data_parallel = nn.Module._replicate_for_data_parallel
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
 
     def __init__(
         self,

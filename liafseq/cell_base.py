@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter, init
 
-from liafseq.base import check_recurrent_init, check_state_type, run_direction
+from liafseq.base import check_recurrent_init, check_state_type
+from liafseq.direction import run_direction
 from liafseq.spec import SpikingModule, orthogonalize, uniform_bound
 
 __all__ = ["SpikingCellBase"]
