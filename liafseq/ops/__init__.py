@@ -8,6 +8,7 @@ from torch import Tensor
 from liafseq.neurons import Neuron
 from liafseq.ops import bptt, cpu, library, reference
 from liafseq.ops import triton as triton_ops
+from liafseq.ops.triton_check import trusted
 
 __all__ = ["recurrence"]
 
@@ -41,7 +42,7 @@ def recurrence(
         chosen = library if library.supports(v0, weight_ih, weight_hh) else reference
     elif _transformed(tensors):
         chosen = reference
-    elif v0.is_cuda and triton_ops.supports(*tensors, neuron):
+    elif v0.is_cuda and triton_ops.supports(*tensors, neuron) and trusted(str(v0.device)):
         chosen = triton_ops
     elif cpu.supports(v0, weight_ih, weight_hh):
         chosen = cpu

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from liafseq import LIAF, MLIF, base
+from liafseq import LIAF, MLIF, direction
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import reference
+from liafseq.ops import reference, triton_check
 from liafseq.ops import triton as op
 from liafseq.surrogate import SURROGATES
 
@@ -323,7 +323,7 @@ def test_layers(layer_type, options, monkeypatch):
     x = torch.nn.utils.rnn.pack_sequence(x, enforce_sorted=False)
     grads = []
     for recurrence in (reference.recurrence, op.recurrence):
-        monkeypatch.setattr(base.ops, "recurrence", recurrence)
+        monkeypatch.setattr(direction.ops, "recurrence", recurrence)
         y, (h, c) = layer(x)
         loss = y.data.square().sum() + h.sum() + c.square().sum()
         grads.append([y.data, h, c, *torch.autograd.grad(loss, tuple(layer.parameters()))])
@@ -368,6 +368,34 @@ def test_kernels_compile_and_keep_to_their_shared_memory():
         [sys.executable, str(script)], capture_output=True, text=True, env=quiet, check=False
     )
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.fixture
+def _untried():
+    triton_check.trusted.cache_clear()
+    yield
+    triton_check.trusted.cache_clear()
+
+
+@pytest.mark.usefixtures("_untried")
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_the_loop_is_trusted_where_it_agrees_with_torch(mode):
+    with mode():
+        assert triton_check.trusted(DEVICE)
+
+
+@pytest.mark.usefixtures("_untried")
+@pytest.mark.parametrize("fault", ["raises", "wrong", "nan"])
+def test_it_is_not_trusted_where_it_fails(fault, monkeypatch):
+    def broken(*args, **options):
+        if fault == "raises":
+            raise RuntimeError("no such instruction")
+        out, y, u = triton_check.bptt.recurrence(*args, **options)
+        return out * (1.01 if fault == "wrong" else float("nan")), y, u
+
+    monkeypatch.setattr(op, "recurrence", broken)
+    with pytest.warns(RuntimeWarning, match="Triton kernels are not used on"):
+        assert not triton_check.trusted(DEVICE)
 
 
 @on_gpu
