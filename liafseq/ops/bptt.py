@@ -117,18 +117,17 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if torch.is_grad_enabled():
             return differentiable_backward(ctx, grads)
-        saved = ctx.saved_tensors
-        potentials, _, _, weight_hh, _, decay, threshold, leak, v0, _ = saved
+        potentials, _, _, weight_hh, _, decay, threshold, leak, v0, _ = ctx.saved_tensors
         neuron, sizes, reverse = ctx.neuron, ctx.sizes, ctx.reverse
         need = ctx.needs_input_grad
         feedback = neuron.feedback
         g_out, g_y, g_u = grads
-        y, v, leaves, dy_du, dv_du = _local(potentials, decay, threshold, leak, neuron, any(need[4:7]))
+        keep_y = any(need[4:7])
+        y, v, leaves, dy_du, dv_du = _local(potentials, decay, threshold, leak, neuron, keep_y)
 
         # what arrives at y and at v from the future, kept per sequence and, for the neuron's
         # own parameters, per step
         to_y = torch.zeros_like(potentials) if g_out is None else g_out.reshape(potentials.shape)
-        keep_y = any(need[4:7])
         to_y = to_y.clone() if keep_y else to_y
         to_v = torch.empty_like(potentials) if keep_y else None
         delta = torch.empty_like(potentials)
