@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from liafseq.tasks import run_folder
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.babi.parameters import count_parameters, match_parameters
 from liafseq.tasks.files import read_json, remove_leftovers, write_json
 from liafseq.tasks.progress import Progress
+from liafseq.tasks.run_folder import RESULT, claim, torch_for
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "count_parameters", "evaluate", "match_parameters", "read_config", "run"]
 
-CONFIG, VOCABULARY, RESULT = "config.json", "vocab.json", "result.json"
+VOCABULARY = "vocab.json"
 
 SOLVED = 0.95
 """A task counts as solved from this test accuracy on (Weston et al. 2015)."""
@@ -54,8 +53,7 @@ def run(
         FloatingPointError: the loss is no longer finite.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, config)
+    claim(folder, "babi", config)
     if (folder / RESULT).exists():
         return read_json(folder / RESULT)
     from liafseq.tasks.launch import launch
@@ -110,7 +108,7 @@ def evaluate(
     vocabulary = Vocabulary.from_json(read_json(folder / VOCABULARY), folder / VOCABULARY)
     weights, about = load_tensors(folder / CHECKPOINT)
     data = {task: load_split(other, task, split, vocabulary) for task in other.tasks}
-    with _torch(other):
+    with torch_for(other):
         fabric = make_fabric(other.device, other.precision)
         model = BabiModel(config, len(vocabulary.words), len(vocabulary.answers))
         load_into(model, weights, folder / CHECKPOINT)
@@ -134,22 +132,13 @@ def read_config(folder: str | Path) -> BabiRun:
         FileNotFoundError: the folder is no run folder.
         ValueError: its ``config.json`` is damaged or of another kind of run.
     """
-    path = Path(folder) / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder}: not a run folder: it has no {CONFIG}")
-    content = read_json(path)
-    if not isinstance(content, Mapping) or content.get("task") != "babi" or "config" not in content:
-        raise ValueError(f"{path}: not the configuration of a bAbI run")
-    try:
-        return BabiRun.from_json(content["config"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    return run_folder.read_config(folder, "babi", BabiRun.from_json)
 
 
 def _run(
     fabric: Fabric, config: BabiRun, folder: Path, progress: Callable[[Progress], None] | None
 ) -> dict[str, Any]:
-    with _torch(config):
+    with torch_for(config):
         return _train(fabric, config, folder, progress)
 
 
@@ -231,19 +220,6 @@ def _scores(model: Any, data: Mapping[int, Encoded], batch_size: int, fabric: Fa
     }
 
 
-def _claim(folder: Path, config: BabiRun) -> None:
-    """Writes ``config.json``, or checks that the folder is of this very run."""
-    if (folder / CONFIG).exists():
-        there = read_config(folder)
-        if there != config:
-            ours, theirs = config.to_json(), there.to_json()
-            differ = [name for name in ours if ours[name] != theirs[name]]
-            what = ", ".join(f"{name} {theirs[name]!r} (asked: {ours[name]!r})" for name in differ)
-            raise ValueError(f"{folder}: holds another run: {what}; give another folder, or delete it")
-        return
-    write_json(folder / CONFIG, {"task": "babi", "config": config.to_json(), "versions": _versions()})
-
-
 def _keep_vocabulary(folder: Path, content: dict[str, Any]) -> None:
     path = folder / VOCABULARY
     if not path.exists():
@@ -253,28 +229,3 @@ def _keep_vocabulary(folder: Path, content: dict[str, Any]) -> None:
             f"{path}: is not the vocabulary of the training data, which has changed since the run began; "
             f"delete the run folder {folder} and run again"
         )
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("liafseq", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
-
-
-@contextmanager
-def _torch(config: BabiRun) -> Iterator[None]:
-    """torch with the run's number of threads; random state and threads are the caller's again after it."""
-    import torch
-
-    threads = torch.get_num_threads()
-    devices = [torch.cuda.current_device()] if config.device != "cpu" and torch.cuda.is_available() else []
-    torch.set_num_threads(config.threads)
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        torch.set_num_threads(threads)

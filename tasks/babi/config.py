@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
 from liafseq.tasks.models import check_model
 
 __all__ = ["BabiRun"]
@@ -118,15 +117,14 @@ class BabiRun:
         if not isinstance(self.bidirectional, bool):
             raise TypeError(f"bidirectional must be True or False, got {self.bidirectional!r}")
         for name, least in _WHOLE.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least)
         for name, bounds in _REAL.items():
-            object.__setattr__(self, name, _real(name, getattr(self, name), *bounds))
+            object.__setattr__(self, name, real(name, getattr(self, name), *bounds))
         for name, choices in _CHOICE.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+            check_choice(name, getattr(self, name), choices)
         object.__setattr__(self, "tasks", _tasks(self.tasks))
         for name in _PAIRS:
-            object.__setattr__(self, name, _pairs(name, getattr(self, name)))
+            object.__setattr__(self, name, pairs(name, getattr(self, name)))
         if self.story_options and self.source != "generated":
             raise ValueError(f"story_options are for generated stories, not for source {self.source!r}")
         check_model(self.model, "babi", dict(self.options))
@@ -138,18 +136,16 @@ class BabiRun:
 
         The same on every machine and in every process for equal runs, another for runs that differ.
         """
-        text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         tasks = "+".join(map(str, self.tasks))
         if len(self.tasks) > 4:
             tasks = f"{self.tasks[0]}-{self.tasks[-1]}x{len(self.tasks)}"
-        return f"{self.model}-qa{tasks}-s{self.seed}-{digest}"
+        return f"{self.model}-qa{tasks}-s{self.seed}-{digest(self.to_json())}"
 
     def to_json(self) -> dict[str, Any]:
         """All fields as values of JSON: tuples become lists, pairs a mapping."""
         content = dataclasses.asdict(self)
         for name in _PAIRS:
-            content[name] = {key: _plain(value) for key, value in content[name]}
+            content[name] = {key: plain(value) for key, value in content[name]}
         return content | {"tasks": list(self.tasks)}
 
     @classmethod
@@ -159,36 +155,7 @@ class BabiRun:
         Raises:
             TypeError, ValueError: not a mapping, an unknown field, or a value out of its range.
         """
-        if not isinstance(content, Mapping):
-            raise TypeError(f"a run is a mapping of its fields, got {type(content).__name__}")
-        names = {field.name for field in dataclasses.fields(cls)}
-        unknown = sorted(map(str, set(content) - names))
-        if unknown:
-            raise ValueError(
-                f"unknown field of a run: {', '.join(unknown)}; known: {', '.join(sorted(names))}"
-            )
-        return cls(**content)
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    # torch and numpy take seeds of at most 64 bits; sizes beyond are no sizes either.
-    if not least <= value < 2**63:
-        raise ValueError(f"{name} must be at least {least} and below 2**63, got {value}")
-
-
-def _real(name: str, value: Any, low: float, low_in: bool, high: float, high_in: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    above = value >= low if low_in else value > low
-    below = value <= high if high_in else value < high
-    if not (above and below):
-        text = f"{'at least' if low_in else 'above'} {low:g}"
-        if math.isfinite(high):
-            text += f" and {'at most' if high_in else 'below'} {high:g}"
-        raise ValueError(f"{name} must be finite, {text}; got {value!r}")
-    return float(value)
+        return build(cls, content)
 
 
 def _tasks(value: Any) -> tuple[int, ...]:
@@ -203,32 +170,3 @@ def _tasks(value: Any) -> tuple[int, ...]:
     if len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks must be different from one another, got {tasks}")
     return tasks
-
-
-def _pairs(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
-    """Options in the order of their names, so that equal options make equal runs."""
-    pairs = list(value.items()) if isinstance(value, Mapping) else list(value)
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        if isinstance(pair, str) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise TypeError(f"{name} must be pairs of a name and a value, got {pair!r}")
-        key, item = pair[0], _frozen(pair[1])
-        if key in found:
-            raise ValueError(f"{name} names {key!r} twice")
-        for part in item if isinstance(item, tuple) else (item,):
-            if part is not None and not isinstance(part, (bool, int, float, str)):
-                raise TypeError(
-                    f"{name}: {key} must be a number, a text, None or a list of them, got {item!r}"
-                )
-            if isinstance(part, float) and not math.isfinite(part):
-                raise ValueError(f"{name}: {key} must be finite, got {item!r}")
-        found[key] = item
-    return tuple(sorted(found.items()))
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
