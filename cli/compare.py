@@ -11,6 +11,7 @@ import typer
 
 from liafseq.cli import options as o
 from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.nodes import first_process, this_node
 
 __all__ = ["DEFAULTS", "app", "plan"]
 
@@ -47,7 +48,12 @@ def babi(
     ] = 1,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", help="Processes at a time; by default 2, or 1 on one core.", min=1),
+        typer.Option(
+            "--jobs",
+            "-j",
+            help="Runs at a time; by default 2, or 1 on one core; with Ray all that the cluster has room for.",
+            min=1,
+        ),
     ] = None,
     match: Annotated[
         str,
@@ -89,42 +95,62 @@ def babi(
     clip: o.Clip = BabiRun.clip,
     patience: o.Patience = BabiRun.patience,
     seed: o.Seed = BabiRun.seed,
+    search: o.Searched = 0,
     device: o.Device = BabiRun.device,
     devices: o.Devices = BabiRun.devices,
+    nodes: o.Nodes = BabiRun.nodes,
     precision: o.Precision = BabiRun.precision,
     threads: o.Threads = BabiRun.threads,
+    engine: o.Engine = "local",
+    ray_address: o.RayAddress = "auto",
 ) -> None:
     """Train and evaluate several models on the same bAbI questions, head-to-head.
 
-    Prints a table and writes results.json, table.md, accuracy.png, learning-curves.png and a folder for
-    each run. Stopped at any moment, the same command goes on where it was; what is finished is not
-    repeated, what failed is tried again. Without options: the default comparison, a few minutes.
+    Prints a table and writes results.json, report.html, report.md, table.md, plots and a folder for each
+    run. Stopped at any moment, the same command goes on where it was; what is finished is not
+    repeated, what failed is tried again. With --search each model's settings are searched first, by
+    validation accuracy. Without options: the default comparison, a few minutes.
 
     Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
     """
     from liafseq.cli.progress import StudyProgress, print_table, resumable, room
+    from liafseq.cli.repeat import command_words
     from liafseq.tasks import report, study
     from liafseq.tasks.babi.names import TASK_NAMES
 
     given = dict(locals())
     with resumable():
         runs = plan(given)
-        o.check_device(runs[0])
+        doing = o.make_engine(engine, ray_address)
+        searched = o.make_search(search, runs[0], match)
+        with this_node(nodes):
+            o.check_device(runs[0])
         o.make_folder(out)
         baseline = _baseline(runs)
         if match == "params":
             runs = _match(runs)
-        with StudyProgress(len(runs)) as progress:
+        trials = search * len({(run.model, run.tasks) for run in runs})
+        with StudyProgress(trials + len(runs)) as progress:
             results = study.compare(
-                runs, out, jobs=jobs or min(2, o.cores()), on_progress=progress, baseline=baseline
+                runs,
+                out,
+                jobs=jobs or (min(2, o.cores()) if engine == "local" else None),
+                on_progress=progress,
+                baseline=baseline,
+                command=command_words(babi, given, "compare babi"),
+                engine=doing,
+                search=searched,
             )
+        if not first_process():
+            return  # the first machine tells
         files = report.write_report(results, out, TASK_NAMES)
     sign = report.plus_minus_for(sys.stdout.encoding)
     shown = report.table(results, plus_minus=sign)
     if len(report.plain_table(*shown).splitlines()[0]) + len(shown[0]) > room():
         shown = report.table(results, plus_minus=sign, transpose=True)
     print_table(*shown)
-    print("\n".join(report.notes(results, sign)))
+    below = report.notes(results, sign)
+    print("\n".join([*below, *(line for line in results["fairness"] if line not in below)]))
     print("Written: " + ", ".join(str(path) for path in [out / "results.json", *files]))
     if any(row["status"] == "failed" for row in results["runs"]):
         print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)

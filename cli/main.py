@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import bench, compare, data, evaluate, train
+from liafseq.cli import bench, compare, data, dvs, evaluate, report, show, train
 
 __all__ = ["app", "main"]
 
@@ -19,7 +19,7 @@ class CleanGroup(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """In the order in which a person meets them; Typer puts groups last."""
-        order = ["train", "evaluate", "compare", "data", "bench"]
+        order = ["train", "evaluate", "compare", "report", "show", "data", "bench"]
         return sorted(
             super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order)
         )
@@ -61,9 +61,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     no_args_is_help=True,
 )
+train.app.command("dvs")(dvs.train)
+data.app.add_typer(dvs.data_app, name="dvs")
+
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(compare.app, name="compare")
+app.command("report")(report.report)
+app.command("show")(show.show)
 app.add_typer(data.app, name="data")
 app.command("bench")(bench.bench)
 

@@ -14,47 +14,53 @@ import typer
 
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.models import check_model, model_names
+from liafseq.tasks.nodes import elastic
 
 __all__ = [
     "build_run",
     "check_device",
     "cores",
+    "make_engine",
     "make_folder",
+    "make_search",
+    "option",
     "parse_models",
     "parse_neuron_options",
     "parse_pairs",
     "parse_tasks",
+    "with_torchrun",
 ]
 
 DATA, NETWORK, TRAINING, MACHINE = "Data", "Network", "Training", "Machine"
 
 
-def _option(name: str, panel: str, help: str, **more: Any) -> Any:
+def option(name: str, panel: str, help: str, **more: Any) -> Any:
+    """An option of a command, under a heading of its help."""
     return typer.Option(name, help=help, rich_help_panel=panel, **more)
 
 
 # Data
 Tasks = Annotated[
-    str, _option("--tasks", DATA, "bAbI tasks, 1 to 20: numbers, ranges, or all.", metavar="1,4-6")
+    str, option("--tasks", DATA, "bAbI tasks, 1 to 20: numbers, ranges, or all.", metavar="1,4-6")
 ]
 Source = Annotated[
     str,
-    _option(
+    option(
         "--source", DATA, "generated, hub, or the path of the published folder or archive.", metavar="SOURCE"
     ),
 ]
 Variant = Annotated[
-    str, _option("--variant", DATA, "Part of the published data: en, en-10k, hn, shuffled, ...")
+    str, option("--variant", DATA, "Part of the published data: en, en-10k, hn, shuffled, ...")
 ]
-Questions = Annotated[int, _option("--questions", DATA, "Training questions a task, validation included.")]
-TestQuestions = Annotated[int, _option("--test-questions", DATA, "Test questions a task.")]
+Questions = Annotated[int, option("--questions", DATA, "Training questions a task, validation included.")]
+TestQuestions = Annotated[int, option("--test-questions", DATA, "Test questions a task.")]
 ValidFraction = Annotated[
-    float, _option("--valid-fraction", DATA, "Part of the training questions held out for validation.")
+    float, option("--valid-fraction", DATA, "Part of the training questions held out for validation.")
 ]
-DataSeed = Annotated[int, _option("--data-seed", DATA, "Seed of the generator and of the validation part.")]
+DataSeed = Annotated[int, option("--data-seed", DATA, "Seed of the generator and of the validation part.")]
 Stories = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--story",
         DATA,
         "Generated stories: people, objects, places or statements. Repeatable.",
@@ -63,21 +69,21 @@ Stories = Annotated[
 ]
 
 # Network
-HiddenSize = Annotated[int, _option("--hidden-size", NETWORK, "Units of each recurrent layer.")]
-EmbeddingSize = Annotated[int, _option("--embedding-size", NETWORK, "Size of the word vectors.")]
-Layers = Annotated[int, _option("--layers", NETWORK, "Recurrent layers on top of one another.")]
-Dropout = Annotated[float, _option("--dropout", NETWORK, "Dropout probability.")]
-Bidirectional = Annotated[bool, _option("--bidirectional", NETWORK, "Read the story in both directions.")]
+HiddenSize = Annotated[int, option("--hidden-size", NETWORK, "Units of each recurrent layer.")]
+EmbeddingSize = Annotated[int, option("--embedding-size", NETWORK, "Size of the word vectors.")]
+Layers = Annotated[int, option("--layers", NETWORK, "Recurrent layers on top of one another.")]
+Dropout = Annotated[float, option("--dropout", NETWORK, "Dropout probability.")]
+Bidirectional = Annotated[bool, option("--bidirectional", NETWORK, "Read the story in both directions.")]
 Readout = Annotated[
     str,
-    _option(
+    option(
         "--readout", NETWORK, "What answers: the last output, the membrane (LSTM: cell), or both.",
         metavar="output|membrane|both",
     ),
 ]  # fmt: skip
 NeuronOptions = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--option",
         NETWORK,
         "Neuron option, for one model or, without MODEL:, for all spiking ones; as decay=0.05, "
@@ -86,34 +92,76 @@ NeuronOptions = Annotated[
     ),
 ]
 Vectors = Annotated[
-    str | None, _option("--vectors", NETWORK, "Text file of pretrained word vectors.", metavar="FILE")
+    str | None, option("--vectors", NETWORK, "Text file of pretrained word vectors.", metavar="FILE")
 ]
 
 # Training
-Epochs = Annotated[int, _option("--epochs", TRAINING, "Passes over the training questions.")]
-BatchSize = Annotated[int, _option("--batch-size", TRAINING, "Questions a step.")]
-LearningRate = Annotated[float, _option("--learning-rate", TRAINING, "Step size of Adam.")]
-WeightDecay = Annotated[float, _option("--weight-decay", TRAINING, "Weight decay of Adam.")]
+Epochs = Annotated[int, option("--epochs", TRAINING, "Passes over the training questions.")]
+BatchSize = Annotated[int, option("--batch-size", TRAINING, "Questions a step.")]
+LearningRate = Annotated[float, option("--learning-rate", TRAINING, "Step size of Adam.")]
+WeightDecay = Annotated[float, option("--weight-decay", TRAINING, "Weight decay of Adam.")]
 Schedule = Annotated[
-    str, _option("--schedule", TRAINING, "Learning rate over time.", metavar="cosine|constant")
+    str, option("--schedule", TRAINING, "Learning rate over time.", metavar="cosine|constant")
 ]
 Warmup = Annotated[
-    float, _option("--warmup", TRAINING, "Part of all steps in which the learning rate rises.")
+    float, option("--warmup", TRAINING, "Part of all steps in which the learning rate rises.")
 ]
-Clip = Annotated[float, _option("--clip", TRAINING, "Largest norm of the gradient; 0: no clipping.")]
+Clip = Annotated[float, option("--clip", TRAINING, "Largest norm of the gradient; 0: no clipping.")]
 Patience = Annotated[
     int,
-    _option(
+    option(
         "--patience", TRAINING, "Epochs without a better validation accuracy before a stop; 0: never stop."
     ),
 ]
-Seed = Annotated[int, _option("--seed", TRAINING, "Seed of weights, batches and dropout.")]
+Seed = Annotated[int, option("--seed", TRAINING, "Seed of weights, batches and dropout.")]
 
 # Machine
-Device = Annotated[str, _option("--device", MACHINE, "cpu, cuda, mps, or auto.")]
-Devices = Annotated[int, _option("--devices", MACHINE, "Devices, a process each.")]
-Precision = Annotated[str, _option("--precision", MACHINE, "32-true, bf16-mixed, 16-mixed, 64-true, ...")]
-Threads = Annotated[int, _option("--threads", MACHINE, "CPU threads of torch in each process.")]
+Device = Annotated[str, option("--device", MACHINE, "cpu, cuda, mps, or auto.")]
+Devices = Annotated[
+    int, option("--devices", MACHINE, "Devices of a machine that share a run, a process each.")
+]
+Nodes = Annotated[
+    int,
+    option(
+        "--nodes",
+        MACHINE,
+        "Machines that share a run; the same command on each, by torchrun or with NODE_RANK, MASTER_ADDR and "
+        "MASTER_PORT set.",
+    ),
+]
+Precision = Annotated[str, option("--precision", MACHINE, "32-true, bf16-mixed, 16-mixed, 64-true, ...")]
+Threads = Annotated[int, option("--threads", MACHINE, "CPU threads of torch in each process.")]
+
+Engine = Annotated[
+    str,
+    option(
+        "--engine",
+        MACHINE,
+        "Where the runs are done: in processes here, or on a Ray cluster that shares the study's folder.",
+        metavar="local|ray",
+    ),
+]
+RayAddress = Annotated[
+    str,
+    option(
+        "--ray-address",
+        MACHINE,
+        "The Ray cluster: auto (the one of this machine), local (started for this command), or HOST:PORT.",
+        metavar="ADDRESS",
+    ),
+]
+
+# Search
+Searched = Annotated[
+    int,
+    option(
+        "--search",
+        TRAINING,
+        "Configurations tried for each model, the given one first; the best by validation accuracy is used. "
+        "0: no search.",
+        metavar="N",
+    ),
+]
 
 
 def parse_tasks(text: str) -> tuple[int, ...]:
@@ -143,17 +191,17 @@ def parse_tasks(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def parse_models(text: str) -> tuple[str, ...]:
+def parse_models(text: str, task: str = "babi") -> tuple[str, ...]:
     """Names of models from ``liaf,gru`` or ``all``.
 
     >>> parse_models("liaf, gru")
     ('liaf', 'gru')
     """
-    names = model_names("babi") if text.strip() == "all" else tuple(part.strip() for part in text.split(","))
+    names = model_names(task) if text.strip() == "all" else tuple(part.strip() for part in text.split(","))
     for name in names:
         if not name:
             raise ValueError(f"--models: expected names such as liaf,gru, got {text!r}")
-        check_model(name, "babi")
+        check_model(name, task)
         if names.count(name) > 1:
             raise ValueError(f"--models: {name} is named twice in {text!r}")
     return names
@@ -177,7 +225,9 @@ def parse_pairs(texts: Iterable[str], option: str) -> dict[str, Any]:
     return found
 
 
-def parse_neuron_options(texts: Sequence[str] | None, models: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_neuron_options(
+    texts: Sequence[str] | None, models: Sequence[str], task: str = "babi"
+) -> dict[str, dict[str, Any]]:
     """The neuron options of each model from ``model:name=value`` or ``name=value`` texts.
 
     What is said of one model goes before what is said of all spiking ones.
@@ -191,7 +241,7 @@ def parse_neuron_options(texts: Sequence[str] | None, models: Sequence[str]) -> 
             continue
         model = model.strip()
         if model not in own:
-            check_model(model, "babi")
+            check_model(model, task)
             raise ValueError(f"--option: {text!r} is for {model}, which is not among {', '.join(models)}")
         own[model].append(rest)
     shared = parse_pairs(general, "--option")
@@ -206,10 +256,13 @@ def parse_neuron_options(texts: Sequence[str] | None, models: Sequence[str]) -> 
             found[model] = {**shared, **found[model]}
     for model, options in found.items():
         if options:
-            from liafseq.tasks.models import build_layer
+            from liafseq.tasks.models import build_conv, build_layer, is_convolutional
 
             # A value that the layer refuses is found here, before any run begins.
-            build_layer(model, 1, 1, options=options)
+            if is_convolutional(model):
+                build_conv(model, 1, 1, 1, **options)
+            else:
+                build_layer(model, 1, 1, options=options)
     return found
 
 
@@ -238,12 +291,55 @@ def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
         raise
 
 
+def make_engine(engine: str, ray_address: str) -> Any:
+    """What does a study's runs; ValueError, in the names of the options, where it cannot be had."""
+    from liafseq.tasks.engines import ENGINES, engine_of
+
+    if engine not in ENGINES:
+        raise ValueError(f"--engine: expected {' or '.join(ENGINES)}, got {engine!r}")
+    if engine == "local" and ray_address != "auto":
+        raise ValueError("--ray-address: is for --engine ray")
+    try:
+        return engine_of(engine, ray_address=ray_address)
+    except ImportError as error:
+        raise ValueError(f"--engine: {error}") from error
+
+
+def make_search(configurations: int, run: Any, match: str) -> Any:
+    """The search of ``--search N`` beside the setting of a run; None for 0.
+
+    The learning rate is searched, and the hidden size, or, where that is solved for the number of
+    parameters or the run has none of its own, dropout; and the neuron options.
+    """
+    if not configurations:
+        return None
+    from liafseq.tasks.search import Among, LogUniform, Search
+
+    if configurations < 2:
+        raise ValueError(
+            f"--search: expected 0, or at least 2 configurations, of which the first is the given one; "
+            f"got {configurations}"
+        )
+    size = run.hidden_size
+    sizes = Among(tuple(sorted({max(1, size // 2), size, 2 * size})))
+    second = {"dropout": Among((0.0, 0.1, 0.3))} if match == "params" else {"hidden_size": sizes}
+    return Search(configurations, {"learning_rate": LogUniform(3e-4, 3e-2), **second})
+
+
+def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a command, with torchrun's devices and nodes where it was started by torchrun."""
+    size = elastic()
+    if size is None or (given["devices"], given["nodes"]) != (1, 1):
+        return dict(given)
+    return {**given, "devices": size[0], "nodes": size[1]}
+
+
 def check_device(run: BabiRun) -> None:
     """Sees that this machine has what the run asks for; ValueError where not."""
-    if (run.device, run.precision, run.devices) != ("cpu", "32-true", 1):
+    if (run.device, run.precision, run.devices, run.nodes) != ("cpu", "32-true", 1, 1):
         from liafseq.tasks.launch import make_fabric
 
-        make_fabric(run.device, run.precision, run.devices)
+        make_fabric(run.device, run.precision, run.devices, run.nodes)
 
 
 def make_folder(path: Path, option: str = "--out") -> Path:

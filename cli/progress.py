@@ -21,6 +21,8 @@ def run_name(run: RunConfig) -> str:
     tasks = ",".join(map(str, run.tasks))
     if len(run.tasks) > 5:
         tasks = f"{run.tasks[0]}..{run.tasks[-1]}"
+    if not getattr(run, "score_test", True):
+        return f"{run.model} task {tasks} search"
     return f"{run.model} task {tasks} seed {run.seed}"
 
 
@@ -117,6 +119,8 @@ class StudyProgress(_Bars):
             self.parts.pop(key, None)
             self._remove(key)
             self.say(f"[{self.done}/{self.total}] {run_name(event.run)}: {_outcome(event)}")
+        elif event.kind == "note":
+            self.say(f"{run_name(event.run)}: {event.text}")
         elif event.kind == "progress" and event.progress is not None:
             self.parts[key] = _fraction(event.progress)
             self._update(key, event)
@@ -181,7 +185,10 @@ def _outcome(event: Event) -> str:
     row = event.row or {}
     if event.kind == "failed":
         return f"failed: {row['error']}"
-    text = _accuracy(row["mean_accuracy"])
+    if row["mean_accuracy"] is None:
+        text = f"validation {_accuracy(row['valid_accuracy'])}"
+    else:
+        text = _accuracy(row["mean_accuracy"])
     if event.kind == "kept":
         return f"{text} (finished before)"
     return f"{text} in {row['time']['train_seconds']:.1f} s"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from liafseq.cli import options as o
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.models import check_model
+from liafseq.tasks.nodes import first_process
 
-__all__ = ["app"]
+__all__ = ["app", "train_here"]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -64,6 +66,7 @@ def babi(
     seed: o.Seed = BabiRun.seed,
     device: o.Device = BabiRun.device,
     devices: o.Devices = BabiRun.devices,
+    nodes: o.Nodes = BabiRun.nodes,
     precision: o.Precision = BabiRun.precision,
     threads: o.Threads = BabiRun.threads,
 ) -> None:
@@ -71,16 +74,19 @@ def babi(
 
     Several tasks are learnt jointly, by one model. The run folder holds config.json, metrics.jsonl,
     checkpoint.safetensors and result.json. Stopped at any moment, the same command goes on where it was.
+    Started by torchrun, its processes share the run.
 
     Example: liafseq train babi --model liaf --tasks 1 --epochs 10 --option decay=0.05
     """
-    given = dict(locals())
+    given = o.with_torchrun(dict(locals()))
     check_model(model, "babi")
     neuron = o.parse_neuron_options(option, [model])
     run = o.build_run(given, model=model, tasks=o.parse_tasks(tasks), options=neuron[model])
     o.check_device(run)
     folder = o.make_folder(out if out is not None else Path("runs") / run.key())
-    result = _train_here(run, folder)
+    from liafseq.tasks.babi.adapter import run as train
+
+    result = train_here(train, run, folder)
     if result is None:
         return
     header = [f"task {task}" for task in result["accuracy"]]
@@ -94,21 +100,18 @@ def babi(
     print(f"Run folder: {folder}")
 
 
-def _train_here(run: BabiRun, folder: Path) -> dict | None:
-    """Trains in this process; None in the helper processes of several devices, which print nothing."""
+def train_here(train: Callable[..., dict[str, Any]], run: Any, folder: Path) -> dict[str, Any] | None:
+    """Trains by an adapter's ``run`` in this process; None in the helper processes of several devices,
+    which print nothing."""
     from liafseq.cli.progress import TrainProgress, resumable
     from liafseq.tasks.lock import folder_lock
 
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        from liafseq.tasks.babi.adapter import run as train
-
-        train(run, folder)
-        return None
     try:
+        if not first_process():
+            train(run, folder)
+            return None
         # Ten seconds: a command that was killed a moment ago may still be going away.
         with resumable(), folder_lock(folder, wait=10.0), TrainProgress(run) as progress:
-            from liafseq.tasks.babi.adapter import run as train
-
             return train(run, folder, progress=progress)
     except (ArithmeticError, RuntimeError) as error:
         if os.environ.get("LIAFSEQ_DEBUG"):

@@ -8,7 +8,15 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["build_layer", "check_model", "has_second_state", "model_names", "neuron_options"]
+__all__ = [
+    "build_conv",
+    "build_layer",
+    "check_model",
+    "has_second_state",
+    "is_convolutional",
+    "model_names",
+    "neuron_options",
+]
 
 
 class _Entry(NamedTuple):
@@ -21,19 +29,26 @@ class _Entry(NamedTuple):
     """Whether the constructor takes neuron options."""
 
 
+_BOTH = ("babi", "dvs")
 # Classes by name, so that asking for names (the command line's help) imports no torch.
 _MODELS = {
-    "liaf": _Entry("liafseq", "LIAF", ("babi",), True, True),
-    "lif": _Entry("liafseq", "LIF", ("babi",), True, True),
-    "dalif": _Entry("liafseq", "DALIF", ("babi",), True, True),
-    "mlif": _Entry("liafseq", "MLIF", ("babi",), True, True),
-    "rnn": _Entry("torch.nn", "RNN", ("babi",), False, False),
-    "gru": _Entry("torch.nn", "GRU", ("babi",), False, False),
-    "lstm": _Entry("torch.nn", "LSTM", ("babi",), True, False),
+    "liaf": _Entry("liafseq", "LIAF", _BOTH, True, True),
+    "lif": _Entry("liafseq", "LIF", _BOTH, True, True),
+    "dalif": _Entry("liafseq", "DALIF", _BOTH, True, True),
+    "mlif": _Entry("liafseq", "MLIF", _BOTH, True, True),
+    "rnn": _Entry("torch.nn", "RNN", _BOTH, False, False),
+    "gru": _Entry("torch.nn", "GRU", _BOTH, False, False),
+    "lstm": _Entry("torch.nn", "LSTM", _BOTH, True, False),
+    "conv-liaf": _Entry("liafseq", "ConvLIAF", ("dvs",), True, True),
+    "conv-lif": _Entry("liafseq", "ConvLIF", ("dvs",), True, True),
+    "conv-dalif": _Entry("liafseq", "ConvDALIF", ("dvs",), True, True),
+    "conv-mlif": _Entry("liafseq", "ConvMLIF", ("dvs",), True, True),
+    "conv-lstm": _Entry("liafseq.tasks.dvs.baselines", "ConvLSTM", ("dvs",), True, False),
+    "conv3d": _Entry("torch.nn", "Conv3d", ("dvs",), False, False),
 }
 
 # Keyword-only parameters that are no property of the neuron, or that the adapters fix themselves.
-_NOT_NEURON = {"device", "dtype", "state_format"}
+_NOT_NEURON = {"device", "dtype", "state_format", "normalization", "synapse"}
 
 
 def model_names(task: str = "babi") -> tuple[str, ...]:
@@ -104,7 +119,7 @@ def build_layer(
     >>> build_layer("gru", 3, 4)
     GRU(3, 4)
     """
-    check_model(name, "babi", options)
+    check_model(name, "babi", options)  # bAbI's models are the recurrent layers
     return _layer_class(_entry(name))(
         input_size,
         hidden_size,
@@ -115,6 +130,31 @@ def build_layer(
         batch_first=batch_first,
         **(options or {}),
     )
+
+
+def build_conv(name: str, in_channels: int, out_channels: int, kernel_size: int, **arguments: Any) -> Any:
+    """The convolutional layer of a name, its maps as large as its input's.
+
+    Args:
+        name: of a ``conv`` model.
+        in_channels, out_channels, kernel_size: as of nn.Conv2d; the kernel is odd.
+        arguments: of the layer, such as neuron options.
+
+    Raises:
+        ValueError: an unknown name, or what the layer refuses.
+
+    >>> build_conv("conv3d", 2, 4, 3)
+    Conv3d(2, 4, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=(1, 1, 1))
+    """
+    kind = _layer_class(_entry(name, "dvs"))
+    if name != "conv-lstm":
+        arguments["padding"] = kernel_size // 2
+    return kind(in_channels, out_channels, kernel_size, **arguments)
+
+
+def is_convolutional(name: str) -> bool:
+    """Whether a model reads maps instead of vectors."""
+    return name.startswith("conv")
 
 
 def _entry(name: str, task: str | None = None) -> _Entry:

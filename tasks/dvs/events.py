@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -55,24 +56,43 @@ def make_events(x: ArrayLike, y: ArrayLike, t: ArrayLike, p: ArrayLike) -> NDArr
     return events
 
 
-def check_events(events: NDArray[Any], sensor: Sensor, where: str) -> None:
+def check_events(
+    events: NDArray[Any],
+    sensor: Sensor | None,
+    where: str,
+    offset_of: Callable[[int], int] | None = None,
+) -> None:
     """Sees that events lie on the sensor and that time does not run backwards.
 
+    Args:
+        events: of dtype :data:`EVENT`.
+        sensor: without one only the times are looked at.
+        where: what the message begins with: the file, or the name of the recording.
+        offset_of: where an event (counted from 0) begins in its file; the message then tells.
+
     Raises:
-        ValueError: with ``where``, the number of the first wrong event (from 0) and its value.
+        ValueError: with ``where``, the byte if known, the number of the first wrong event and its value.
     """
-    for axis, size in (("x", sensor.width), ("y", sensor.height)):
-        wrong = (events[axis] < 0) | (events[axis] >= size)
-        if wrong.any():
-            at = int(wrong.argmax())
+
+    def at(index: int) -> str:
+        byte = "" if offset_of is None else f"byte {offset_of(index)}: "
+        return f"{where}: {byte}event {index}: "
+
+    if len(events) == 0:
+        return
+    for axis, size in () if sensor is None else (("x", sensor.width), ("y", sensor.height)):
+        values = events[axis]
+        if values.min() < 0 or values.max() >= size:
+            index = int(((values < 0) | (values >= size)).argmax())
             raise ValueError(
-                f"{where}: event {at}: {axis} is {int(events[axis][at])}, outside the sensor of "
-                f"{sensor.width} x {sensor.height} pixels"
+                f"{at(index)}{axis} is {int(values[index])}, outside the sensor of "
+                f"{sensor.width} x {sensor.height} pixels"  # type: ignore[union-attr]
             )
-    back = np.diff(events["t"]) < 0
+    times = events["t"]
+    back = times[1:] < times[:-1]
     if back.any():
-        at = int(back.argmax()) + 1
+        index = int(back.argmax()) + 1
         raise ValueError(
-            f"{where}: event {at}: time runs backwards, from {int(events['t'][at - 1])} to "
-            f"{int(events['t'][at])} microseconds"
+            f"{at(index)}time runs backwards, from {int(times[index - 1])} to "
+            f"{int(times[index])} microseconds"
         )

@@ -1,0 +1,241 @@
+"""Recordings as tensors of a few steps: kept flat, cut into batches, shifted by chance in training."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from liafseq.tasks.checkpoint import load_tensors, save_tensors
+from liafseq.tasks.dvs.compress import Compression, compress
+from liafseq.tasks.dvs.events import Recordings
+from liafseq.tasks.fields import digest
+
+__all__ = ["Batch", "Compressed", "RecordingBatches", "compress_all", "hold_out"]
+
+logger = logging.getLogger(__name__)
+
+_LARGEST = 2**33
+"""Values of a whole compressed data set; 32 GiB."""
+
+
+class Batch(NamedTuple):
+    """N recordings; what stands behind a length is zero.
+
+    Attributes:
+        frames: (longest T, N, 2, height, width).
+        lengths: (N), steps of each, descending; on the CPU.
+        label: (N) classes.
+    """
+
+    frames: Tensor
+    lengths: Tensor
+    label: Tensor
+
+    def to(self, device: Any, **options: Any) -> Batch:
+        """On another device; the lengths stay, because packing reads them on the CPU."""
+        return self._replace(frames=self.frames.to(device, **options), label=self.label.to(device, **options))
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A split of a data set, compressed.
+
+    Attributes:
+        frames: the steps of all recordings one after the other, (sum of T, 2, height, width).
+        starts: where each recording begins in ``frames``, and the end, (number + 1).
+        labels: (number) classes.
+    """
+
+    frames: Tensor
+    starts: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: list[int]) -> Compressed:
+        """Some of the recordings, in the order of ``rows``; the frames are copied."""
+        parts = [self.frames[self.starts[row] : self.starts[row + 1]] for row in rows]
+        lengths = [0, *(len(part) for part in parts)]
+        frames = torch.cat(parts) if parts else self.frames[:0]
+        return Compressed(frames, torch.tensor(lengths).cumsum(0), self.labels[rows])
+
+    def batch(self, rows: list[int], moves: list[tuple[int, int]] | None = None) -> Batch:
+        """The batch of some rows, longest first; ``moves`` shifts each by (down, right) pixels."""
+        lengths = self.starts[1:] - self.starts[:-1]
+        order = sorted(range(len(rows)), key=lambda at: -int(lengths[rows[at]]))
+        picked = [rows[at] for at in order]
+        sizes = lengths[picked]
+        frames = self.frames.new_zeros(int(sizes.max()), len(rows), *self.frames.shape[1:])
+        for column, (row, at) in enumerate(zip(picked, order, strict=True)):
+            steps = self.frames[self.starts[row] : self.starts[row + 1]]
+            place = frames[: len(steps), column]
+            if moves is None or moves[at] == (0, 0):
+                place.copy_(steps)
+            else:
+                _shifted(steps, place, *moves[at])
+        return Batch(frames, sizes, self.labels[picked])
+
+
+def _shifted(source: Tensor, target: Tensor, down: int, right: int) -> None:
+    """Copies maps, moved; what leaves the sensor is lost, what enters is empty."""
+    height, width = source.shape[-2:]
+    if abs(down) >= height or abs(right) >= width:
+        return
+    rows, columns = height - abs(down), width - abs(right)
+    target[..., max(0, down) : max(0, down) + rows, max(0, right) : max(0, right) + columns] = source[
+        ..., max(0, -down) : max(0, -down) + rows, max(0, -right) : max(0, -right) + columns
+    ]
+
+
+def compress_all(
+    recordings: Recordings,
+    compression: Compression,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Compressed:
+    """Compresses every recording of a split, or takes them from the cache.
+
+    Args:
+        recordings: the split. Its ``fingerprint``, a text that is another for other content, names
+            the cache file together with the compression; without one nothing is cached.
+        compression: how.
+        cache: folder; None keeps nothing. A damaged file is made again.
+        progress: called with the number of recordings done and of all.
+
+    Raises:
+        ValueError: a damaged recording, or more than 2**33 values in all.
+    """
+    mark = getattr(recordings, "fingerprint", None)
+    path = None
+    if cache is not None and mark is not None:
+        name = digest({"recordings": mark, "compression": compression.key()})
+        path = cache / f"{recordings.name}-{compression.key()}-{name}.safetensors"
+        found = _cached(path, len(recordings))
+        if found is not None:
+            return found
+    parts, lengths, total = [], [0], 0
+    for index in range(len(recordings)):
+        try:
+            maps = compress(recordings[index], recordings.sensor, compression)
+        except ValueError as error:
+            title = recordings.title(index)
+            raise ValueError(str(error) if title in str(error) else f"{title}: {error}") from error
+        total += maps.size
+        if total > _LARGEST:
+            raise ValueError(
+                f"{recordings.name}: more than {_LARGEST} values after {index + 1} of {len(recordings)} "
+                "recordings; use fewer steps or a larger pool"
+            )
+        parts.append(torch.from_numpy(maps))
+        lengths.append(len(maps))
+        if progress is not None:
+            progress(index + 1, len(recordings))
+    labels = torch.from_numpy(np.asarray(recordings.labels, np.int64).copy())
+    if not parts:
+        raise ValueError(f"{recordings.name}: no recordings")
+    made = Compressed(torch.cat(parts), torch.tensor(lengths).cumsum(0), labels)
+    if path is not None:
+        tensors = {"frames": made.frames, "starts": made.starts, "labels": made.labels}
+        try:
+            save_tensors(path, tensors, {"recordings": mark})
+        except OSError as error:
+            logger.warning("%s: not kept for the next time: %s", path, error.strerror or error)
+    return made
+
+
+def hold_out(data: Compressed, fraction: float, seed: int) -> tuple[Compressed, Compressed]:
+    """Training and validation part: of each class the same fraction, at least one recording in all.
+
+    Raises:
+        ValueError: a part would be empty.
+    """
+    chance = random.Random(f"hold out {seed}")
+    held: list[int] = []
+    labels = data.labels.tolist()
+    for label in sorted(set(labels)):
+        rows = [row for row, own in enumerate(labels) if own == label]
+        chance.shuffle(rows)
+        held += rows[: round(fraction * len(rows))]
+    if not held and len(data):
+        held = [chance.randrange(len(data))]
+    rest = sorted(set(range(len(data))) - set(held))
+    if not rest or not held:
+        raise ValueError(
+            f"{len(data)} recordings cannot be split into training and a validation part of {fraction}"
+        )
+    return data.select(rest), data.select(sorted(held))
+
+
+class RecordingBatches:
+    """Batches of one data set, as :class:`liafseq.tasks.training.Batches` asks for them.
+
+    Args:
+        data: the recordings.
+        batch_size: recordings a batch; the last may be smaller.
+        seed: of the order and of the shifts; None: in order and unshifted, for evaluation.
+        shift: most pixels by which a recording is moved in each direction, by chance.
+        world: the number of processes that share a batch; no batch is smaller than that.
+
+    Raises:
+        ValueError: there are fewer recordings than processes, or none.
+    """
+
+    def __init__(
+        self, data: Compressed, batch_size: int, *, seed: int | None = None, shift: int = 0, world: int = 1
+    ) -> None:
+        if len(data) < max(1, world):
+            raise ValueError(f"at least {max(1, world)} recordings are needed, got {len(data)}")
+        self._data, self._seed, self._shift = data, seed, shift
+        self._size = max(batch_size, world)
+        self._starts = list(range(0, len(data), self._size))
+        if len(data) - self._starts[-1] < world:
+            self._starts.pop()
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th recording."""
+        order = list(range(len(self._data)))
+        moves: list[tuple[int, int]] | None = None
+        if self._seed is not None:
+            chance = random.Random(f"order {self._seed} {number}")
+            chance.shuffle(order)
+            if self._shift:
+                far = self._shift
+                moves = [(chance.randint(-far, far), chance.randint(-far, far)) for _ in order]
+        for start, end in zip(self._starts, [*self._starts[1:], len(order)], strict=True):
+            rows = order[start:end][rank::world]
+            yield self._data.batch(rows, None if moves is None else moves[start:end][rank::world])
+
+
+def _cached(path: Path, count: int) -> Compressed | None:
+    if not path.is_file():
+        return None
+    try:
+        tensors, _ = load_tensors(path)
+        found = Compressed(tensors["frames"], tensors["starts"], tensors["labels"])
+        good = (
+            found.frames.dtype == torch.float32
+            and found.frames.ndim == 4
+            and found.labels.shape == (count,)
+            and found.starts.shape == (count + 1,)
+            and bool((found.starts.diff() > 0).all())
+            and found.starts[[0, -1]].tolist() == [0, len(found.frames)]
+        )
+    except (ValueError, KeyError) as error:
+        logger.warning("%s: damaged, made again: %s", path, error)
+        return None
+    if not good:
+        logger.warning("%s: damaged, made again", path)
+        return None
+    return found

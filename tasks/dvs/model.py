@@ -1,0 +1,147 @@
+"""The networks for recordings: blocks over the steps, an aggregation over time, a linear head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+
+from liafseq.tasks.dvs.config import DvsRun
+from liafseq.tasks.dvs.encode import Batch
+from liafseq.tasks.models import build_conv, build_layer, is_convolutional
+from liafseq.tasks.training import Tally
+
+__all__ = ["DvsModel", "tally"]
+
+_SPIKING = ("conv-liaf", "conv-lif", "conv-dalif", "conv-mlif")
+
+
+class DvsModel(nn.Module):
+    """Classifies compressed recordings of an event camera.
+
+    A ``conv`` model is a LIAF-Net (Wu et al. 2020, arXiv:2011.06176): blocks of a convolutional
+    layer with its own memory over the steps, normalisation and average pooling by 2; the temporal
+    aggregation, which makes one set of maps of all steps; and a linear layer with softmax. The
+    baselines have the same shape: in the place of convolution, normalisation and neuron stand a
+    ConvLSTM and normalisation, or a convolution over space *and* time (3 steps), normalisation and
+    relu. Any other model is a recurrent layer over the flattened maps, and the same aggregation
+    and head.
+
+    Args:
+        config: kind and sizes of the layers.
+        size: height and width of the maps.
+        classes: number of classes.
+
+    Shapes: ``forward`` takes frames (T, N, 2, height, width) and the lengths (N) in descending
+    order, on the CPU, and gives logits (N, classes). Steps behind a recording's end change nothing
+    but for conv3d, which sees them as empty steps.
+    """
+
+    def __init__(self, config: DvsRun, size: tuple[int, int], classes: int) -> None:
+        super().__init__()
+        self.kind = config.model
+        self.aggregate = config.aggregate
+        self.mean_of_maps = config.head == "mean"
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        height, width = size
+        if not is_convolutional(config.model):
+            self.layers.append(
+                build_layer(
+                    config.model,
+                    2 * height * width,
+                    config.hidden_size,
+                    num_layers=config.num_layers,
+                    dropout=config.dropout,
+                    options=dict(config.options),
+                )
+            )
+            features = config.hidden_size
+        else:
+            inner = 2
+            for channels in config.channels:
+                self._append_block(config, inner, channels)
+                inner = channels
+                height, width = -(-height // 2), -(-width // 2)
+            features = inner if self.mean_of_maps else inner * height * width
+        self.head = nn.Linear(features, classes)
+
+    def _append_block(self, config: DvsRun, inner: int, channels: int) -> None:
+        arguments: dict[str, Any] = {}
+        batch = config.normalization == "batch"
+        if config.model in _SPIKING:
+            arguments = dict(config.options)
+            arguments["normalization"] = "batch" if batch else None
+            arguments["synapse"] = config.synapse
+            norm: nn.Module = nn.Identity()  # it stands between convolution and neuron
+        elif not batch:
+            norm = nn.Identity()
+        else:
+            norm = nn.BatchNorm3d(channels) if config.model == "conv3d" else nn.BatchNorm2d(channels)
+        if config.model == "conv3d" and batch:
+            arguments["bias"] = False  # the normalisation has its own
+        self.layers.append(build_conv(config.model, inner, channels, config.kernel_size, **arguments))
+        self.norms.append(norm)
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of recordings."""
+        return self.head(self.dropout(self._aggregated(self.features(frames, lengths), lengths)))
+
+    def features(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """What the head would see of each step, (T, N, features)."""
+        if not is_convolutional(self.kind):
+            flat = pack_padded_sequence(frames.flatten(2), lengths)
+            out = self.layers[0](flat)[0]
+            return _padded(out)
+        if self.kind == "conv3d":
+            maps = self._through_space_and_time(frames)
+        else:
+            maps = self._through_steps(frames, lengths)
+        return maps.mean((-2, -1)) if self.mean_of_maps else maps.flatten(2)
+
+    def _through_space_and_time(self, frames: Tensor) -> Tensor:
+        x = frames.permute(1, 2, 0, 3, 4)  # (N, channels, T, height, width)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = torch.relu(norm(layer(x)))
+            x = nn.functional.avg_pool3d(x, (1, 2, 2), ceil_mode=True)
+        return x.permute(2, 0, 1, 3, 4)
+
+    def _through_steps(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        steps, many = frames.shape[:2]
+        # Of unequal lengths only what is there is computed, and counts in the normalisation.
+        packed = None if int(lengths[-1]) == steps else pack_padded_sequence(frames, lengths)
+        x = frames.flatten(0, 1) if packed is None else packed.data
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            if packed is None:
+                x = layer(x.unflatten(0, (steps, many)))[0].flatten(0, 1)
+            elif self.kind == "conv-lstm":
+                x = pack_padded_sequence(layer(_padded(packed._replace(data=x)))[0], lengths).data
+            else:
+                x = layer(packed._replace(data=x))[0].data
+            x = nn.functional.avg_pool2d(norm(x), 2, ceil_mode=True)
+        return x.unflatten(0, (steps, many)) if packed is None else _padded(packed._replace(data=x))
+
+    def _aggregated(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """One vector a recording, (N, features), from those of its own steps."""
+        lengths = lengths.to(features.device)
+        if self.aggregate == "last":
+            return features[lengths - 1, torch.arange(len(lengths), device=features.device)]
+        inside = (torch.arange(len(features), device=features.device)[:, None] < lengths)[..., None]
+        if self.aggregate == "max":
+            return features.masked_fill(~inside, -torch.inf).amax(0)
+        return (features * inside).sum(0) / lengths[:, None]
+
+
+def tally(model: nn.Module, batch: Batch) -> Tally:
+    """Sum of the cross-entropies, right answers and recordings of a batch."""
+    logits = model(batch.frames, batch.lengths).float()
+    loss = cross_entropy(logits, batch.label, reduction="sum")
+    return Tally(loss, (logits.argmax(-1) == batch.label).sum(), len(batch.label))
+
+
+def _padded(packed: PackedSequence) -> Tensor:
+    return nn.utils.rnn.pad_packed_sequence(packed)[0]
