@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from liafseq.cli import options as o
+from liafseq.cli.outcome import tell
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.nodes import first_process, this_node
 
@@ -20,7 +20,6 @@ DEFAULTS: dict[str, Any] = {
     "tasks": "1,6,12",
     "questions": 10_000,
     "test_questions": 1_000,
-    "epochs": 10,
     "hidden_size": BabiRun.hidden_size,
     "batch_size": BabiRun.batch_size,
     "learning_rate": BabiRun.learning_rate,
@@ -51,7 +50,7 @@ def babi(
         typer.Option(
             "--jobs",
             "-j",
-            help="Runs at a time; by default 2, or 1 on one core; with Ray all that the cluster has room for.",
+            help="Runs at a time; by default 2, or 1 on one core; with Ray as many as there is room for.",
             min=1,
         ),
     ] = None,
@@ -79,21 +78,24 @@ def babi(
     data_seed: o.DataSeed = BabiRun.data_seed,
     story: o.Stories = None,
     hidden_size: o.HiddenSize = DEFAULTS["hidden_size"],
-    embedding_size: o.EmbeddingSize = BabiRun.embedding_size,
+    embedding_size: o.EmbeddingSize = None,
+    model_kind: o.ModelKind = BabiRun.kind,
+    hops: o.Hops = BabiRun.hops,
+    attention: o.Attention = BabiRun.attention,
     layers: o.Layers = BabiRun.num_layers,
     dropout: o.Dropout = BabiRun.dropout,
     bidirectional: o.Bidirectional = BabiRun.bidirectional,
     readout: o.Readout = BabiRun.readout,
     option: o.NeuronOptions = None,
     vectors: o.Vectors = None,
-    epochs: o.Epochs = DEFAULTS["epochs"],
+    epochs: o.Epochs = None,
     batch_size: o.BatchSize = DEFAULTS["batch_size"],
     learning_rate: o.LearningRate = DEFAULTS["learning_rate"],
     weight_decay: o.WeightDecay = BabiRun.weight_decay,
     schedule: o.Schedule = BabiRun.schedule,
-    warmup: o.Warmup = BabiRun.warmup,
+    warmup: o.Warmup = None,
     clip: o.Clip = BabiRun.clip,
-    patience: o.Patience = BabiRun.patience,
+    patience: o.Patience = None,
     seed: o.Seed = BabiRun.seed,
     search: o.Searched = 0,
     device: o.Device = BabiRun.device,
@@ -113,7 +115,7 @@ def babi(
 
     Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
     """
-    from liafseq.cli.progress import StudyProgress, print_table, resumable, room
+    from liafseq.cli.progress import StudyProgress, resumable
     from liafseq.cli.repeat import command_words
     from liafseq.tasks import report, study
     from liafseq.tasks.babi.names import TASK_NAMES
@@ -137,24 +139,14 @@ def babi(
                 jobs=jobs or (min(2, o.cores()) if engine == "local" else None),
                 on_progress=progress,
                 baseline=baseline,
-                command=command_words(babi, given, "compare babi"),
+                command=command_words(babi, given | {"epochs": runs[0].epochs}, "compare babi"),
                 engine=doing,
                 search=searched,
             )
         if not first_process():
             return  # the first machine tells
         files = report.write_report(results, out, TASK_NAMES)
-    sign = report.plus_minus_for(sys.stdout.encoding)
-    shown = report.table(results, plus_minus=sign)
-    if len(report.plain_table(*shown).splitlines()[0]) + len(shown[0]) > room():
-        shown = report.table(results, plus_minus=sign, transpose=True)
-    print_table(*shown)
-    below = report.notes(results, sign)
-    print("\n".join([*below, *(line for line in results["fairness"] if line not in below)]))
-    print("Written: " + ", ".join(str(path) for path in [out / "results.json", *files]))
-    if any(row["status"] == "failed" for row in results["runs"]):
-        print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)
-        raise typer.Exit(1)
+    tell(results, out, files)
 
 
 def plan(given: Mapping[str, Any]) -> list[BabiRun]:

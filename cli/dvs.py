@@ -45,7 +45,7 @@ def train(
     step_us: d.StepUs = DvsRun.step_us,
     tau_us: d.TauUs = DvsRun.tau_us,
     pool: d.Pool = DvsRun.pool,
-    channels: d.Channels = ",".join(map(str, DvsRun.channels)),
+    channels: d.Channels = d.CHANNELS,
     kernel_size: d.KernelSize = DvsRun.kernel_size,
     normalization: d.Normalization = DvsRun.normalization,
     synapse: d.Synapse = DvsRun.synapse,
@@ -94,8 +94,8 @@ def train(
     header, [cells] = cost_columns([result])
     print_table(["model", run.data, *header], [[run.model, f"{100 * result['mean_accuracy']:.1f}", *cells]])
     print(
-        f"Test accuracy in percent of {result['recordings']['test']:,} recordings in {result['steps']:g} steps; "
-        f"{result['parameters']:,} weights; best epoch {result['best_epoch']}."
+        f"Test accuracy in percent of {result['recordings']['test']:,} recordings in {result['steps']:g} "
+        f"steps; {result['parameters']:,} weights; best epoch {result['best_epoch']}."
     )
     print(f"Run folder: {folder}")
 

@@ -11,9 +11,10 @@ from liafseq.cli.options import DATA, NETWORK, TRAINING, option, parse_pairs
 from liafseq.tasks.dvs.config import DvsRun
 from liafseq.tasks.dvs.names import DATA_SETS
 
-__all__ = ["build_dvs_run", "parse_channels"]
+__all__ = ["CHANNELS", "build_dvs_run", "parse_channels"]
 
 COMPRESSION = "Compression"
+CHANNELS = ",".join(map(str, DvsRun.channels))
 
 # Data
 Data = Annotated[str, option("--data", DATA, f"The data set: {', '.join(DATA_SETS)}.", metavar="NAME")]

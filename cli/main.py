@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import bench, compare, data, dvs, evaluate, report, show, train
+from liafseq.cli import bench, compare, compare_dvs, data, dvs, evaluate, report, show, train
 
 __all__ = ["app", "main"]
 
@@ -62,6 +62,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 train.app.command("dvs")(dvs.train)
+compare.app.command("dvs")(compare_dvs.compare_dvs)
 data.app.add_typer(dvs.data_app, name="dvs")
 
 app.add_typer(train.app, name="train")

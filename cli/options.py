@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import PRESETS, BabiRun
 from liafseq.tasks.models import check_model, model_names
 from liafseq.tasks.nodes import elastic
 
@@ -69,8 +69,36 @@ Stories = Annotated[
 ]
 
 # Network
+ModelKind = Annotated[
+    str,
+    option(
+        "--model-kind",
+        NETWORK,
+        "plain: one layer reads the story word by word. story: hops over its sentences, with attention.",
+        metavar="plain|story",
+    ),
+]
+Hops = Annotated[int, option("--hops", NETWORK, "Hops over the sentences (--model-kind story).")]
+Attention = Annotated[
+    str,
+    option(
+        "--attention",
+        NETWORK,
+        "To the nearest matching sentences, or unordered, so that the recurrent layer alone knows the order "
+        "(--model-kind story).",
+        metavar="nearest|unordered",
+    ),
+]
 HiddenSize = Annotated[int, option("--hidden-size", NETWORK, "Units of each recurrent layer.")]
-EmbeddingSize = Annotated[int, option("--embedding-size", NETWORK, "Size of the word vectors.")]
+EmbeddingSize = Annotated[
+    int | None,
+    option(
+        "--embedding-size",
+        NETWORK,
+        f"Size of the word vectors; by default {BabiRun.embedding_size}, "
+        f"with --model-kind story {PRESETS['story']['embedding_size']}.",
+    ),
+]
 Layers = Annotated[int, option("--layers", NETWORK, "Recurrent layers on top of one another.")]
 Dropout = Annotated[float, option("--dropout", NETWORK, "Dropout probability.")]
 Bidirectional = Annotated[bool, option("--bidirectional", NETWORK, "Read the story in both directions.")]
@@ -96,7 +124,15 @@ Vectors = Annotated[
 ]
 
 # Training
-Epochs = Annotated[int, option("--epochs", TRAINING, "Passes over the training questions.")]
+Epochs = Annotated[
+    int | None,
+    option(
+        "--epochs",
+        TRAINING,
+        f"Passes over the training questions; by default {BabiRun.epochs}, "
+        f"with --model-kind story at most {PRESETS['story']['epochs']}.",
+    ),
+]
 BatchSize = Annotated[int, option("--batch-size", TRAINING, "Questions a step.")]
 LearningRate = Annotated[float, option("--learning-rate", TRAINING, "Step size of Adam.")]
 WeightDecay = Annotated[float, option("--weight-decay", TRAINING, "Weight decay of Adam.")]
@@ -104,13 +140,22 @@ Schedule = Annotated[
     str, option("--schedule", TRAINING, "Learning rate over time.", metavar="cosine|constant")
 ]
 Warmup = Annotated[
-    float, option("--warmup", TRAINING, "Part of all steps in which the learning rate rises.")
+    float | None,
+    option(
+        "--warmup",
+        TRAINING,
+        f"Part of all steps in which the learning rate rises; by default {BabiRun.warmup}, "
+        f"with --model-kind story {PRESETS['story']['warmup']}.",
+    ),
 ]
 Clip = Annotated[float, option("--clip", TRAINING, "Largest norm of the gradient; 0: no clipping.")]
 Patience = Annotated[
-    int,
+    int | None,
     option(
-        "--patience", TRAINING, "Epochs without a better validation accuracy before a stop; 0: never stop."
+        "--patience",
+        TRAINING,
+        "Epochs without a better validation accuracy before a stop; 0: never stop. By default 0, "
+        f"with --model-kind story {PRESETS['story']['patience']}.",
     ),
 ]
 Seed = Annotated[int, option("--seed", TRAINING, "Seed of weights, batches and dropout.")]
@@ -270,10 +315,17 @@ def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
     """The run of a command's parameters, errors in the names of the options."""
     renamed = {
         **given,
+        "kind": given["model_kind"],
         "num_layers": given["layers"],
         "story_options": parse_pairs(given["story"] or (), "--story"),
     }
     values = {field.name: renamed[field.name] for field in fields(BabiRun) if field.name in renamed}
+    # What was not said is as the kind of model wants it.
+    preset = PRESETS.get(given["model_kind"], {})
+    values = {
+        name: preset.get(name, getattr(BabiRun, name)) if value is None and name != "vectors" else value
+        for name, value in values.items()
+    }
     values.update(changes)
     for name in ("source", "vectors"):
         # The run must be the same whatever folder it is continued from.
@@ -285,8 +337,8 @@ def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
         return BabiRun(**values)
     except (TypeError, ValueError) as error:
         field, space, rest = str(error).partition(" ")
-        if field in given or field == "num_layers":
-            option = "layers" if field == "num_layers" else field.replace("_", "-")
+        if field in given or field in ("num_layers", "kind"):
+            option = {"num_layers": "layers", "kind": "model-kind"}.get(field, field.replace("_", "-"))
             raise ValueError(f"--{option}{space}{rest}") from error
         raise
 

@@ -49,5 +49,7 @@ def command_words(
 def _option(annotation: Any) -> str | None:
     for part in getattr(annotation, "__metadata__", ()):
         if isinstance(part, OptionInfo):
-            return next((word for word in part.param_decls or () if word.startswith("--")), None)
+            # Within Annotated the first name stands where otherwise the default does.
+            names = [part.default, *(part.param_decls or ())]
+            return next((name for name in names if isinstance(name, str) and name.startswith("--")), None)
     return None

@@ -32,5 +32,9 @@ def report(
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise ValueError(f"--out: expected the name of an HTML file such as report.html, got {str(out)!r}")
     make_folder(out.parent)
-    files = write_html(results, folder, out, TASK_NAMES)
+    try:
+        files = write_html(results, folder, out, TASK_NAMES)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{folder / 'results.json'}: not the results of a study ({why})") from error
     print("Written: " + ", ".join(map(str, files)))

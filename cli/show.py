@@ -12,16 +12,12 @@ __all__ = ["show"]
 
 def show(
     run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN", show_default=False)],
-    example: Annotated[
-        int, typer.Option("--example", "-k", help="Which example of the split, from 0.")
-    ] = 0,
+    example: Annotated[int, typer.Option("--example", "-k", help="Which example of the split, from 0.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The picture; by default RUN/show-K.png.", metavar="FILE.png"),
     ] = None,
-    neurons: Annotated[
-        int, typer.Option("--neurons", help="How many neurons: those that change most.")
-    ] = 24,
+    neurons: Annotated[int, typer.Option("--neurons", help="How many neurons: those that change most.")] = 24,
     task: Annotated[
         str | None, typer.Option("--task", help="Of a run on several tasks; by default the first.")
     ] = None,

@@ -6,19 +6,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from liafseq._cost import Cost, EnergyModel, LayerCost, cost
     from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
+    from liafseq.conv import ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, over_time
     from liafseq.convert import replace_rnn
     from liafseq.rnn import DALIF, LIAF, LIF, MLIF
+    from liafseq.synaptic import SynapticConv2d
 
 __all__ = [
     "DALIF",
     "LIAF",
     "LIF",
     "MLIF",
+    "ConvDALIF",
+    "ConvLIAF",
+    "ConvLIF",
+    "ConvMLIF",
+    "Cost",
     "DALIFCell",
+    "EnergyModel",
     "LIAFCell",
     "LIFCell",
+    "LayerCost",
     "MLIFCell",
+    "SynapticConv2d",
+    "cost",
+    "over_time",
     "replace_rnn",
 ]
 __version__ = "0.1.0"
@@ -26,7 +39,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "liafseq.rnn": ("DALIF", "LIAF", "LIF", "MLIF"),
     "liafseq.cells": ("DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"),
+    "liafseq.conv": ("ConvDALIF", "ConvLIAF", "ConvLIF", "ConvMLIF", "over_time"),
+    "liafseq.synaptic": ("SynapticConv2d",),
     "liafseq.convert": ("replace_rnn",),
+    "liafseq._cost": ("Cost", "EnergyModel", "LayerCost", "cost"),
 }
 
 

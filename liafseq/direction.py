@@ -28,12 +28,12 @@ def product_dtype(tensor: Tensor) -> torch.dtype:
 
 
 def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A weight matrix or bias times the gain of the current, a number or one a row."""
+    """A weight or bias times the gain of the current, a number or one an output feature."""
     if weight is None:
         return None
     if gain is not None:
         gain = gain.to(weight.dtype)
-        weight = weight * (gain.unsqueeze(-1) if gain.dim() and weight.dim() == 2 else gain)
+        weight = weight * gain.reshape(gain.shape + (1,) * (weight.dim() - 1))
     return weight.to(dtype)
 
 

@@ -7,16 +7,17 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from liafseq.neurons import Neuron, advance
 from liafseq.parameters import Trait, TraitModule
 
-__all__ = ["SpikingModule", "is_analog", "options_of"]
+__all__ = ["SpikingModule", "is_analog", "options_of", "options_repr"]
 
 _NOT_OPTIONS = {
     "self", "__class__", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
     "bidirectional", "device", "dtype",
+    "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode",
 }  # fmt: skip
 _CHOICES = ("activation", "threshold_related", "feedback", "reset", "v_reset", "levels", "surrogate",
             "surrogate_width", "detach_reset")  # fmt: skip
@@ -25,6 +26,18 @@ _CHOICES = ("activation", "threshold_related", "feedback", "reset", "v_reset", "
 def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
     """The neuron options among the ``locals()`` of a constructor."""
     return {name: value for name, value in arguments.items() if name not in _NOT_OPTIONS}
+
+
+def options_repr(module: nn.Module, options: dict[str, Any]) -> str:
+    """The options that differ from the constructor's defaults, for ``extra_repr``."""
+    defaults = inspect.signature(type(module).__init__).parameters
+    parts = []
+    for name, value in options.items():
+        if isinstance(value, Tensor):
+            parts.append(f"{name}=tensor(shape={tuple(value.shape)})")
+        elif name not in defaults or value != defaults[name].default:
+            parts.append(f"{name}={value!r}")
+    return "".join(f", {part}" for part in parts)
 
 
 def is_analog(output: str) -> bool:
@@ -125,14 +138,7 @@ class SpikingModule(TraitModule):
         return self._trait_values(suffix)
 
     def _options_repr(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        parts = []
-        for name, value in self._options.items():
-            if isinstance(value, Tensor):
-                parts.append(f"{name}=tensor(shape={tuple(value.shape)})")
-            elif name not in defaults or value != defaults[name].default:
-                parts.append(f"{name}={value!r}")
-        return "".join(f", {part}" for part in parts)
+        return options_repr(self, self._options)
 
 
 @torch.no_grad()

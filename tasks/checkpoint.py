@@ -1,9 +1,13 @@
-"""Tensors and JSON together in one safetensors file, so that one move of one file commits both."""
+"""Tensors and JSON together in one safetensors file, so that one move of one file commits both.
+
+safetensors itself notices a file that is cut, not one in which a bit has changed: checksums do.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,9 @@ _KEY = "liafseq"
 def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, torch.Tensor], state: Any) -> Path:
     """Writes tensors with a JSON value beside them in the file's header, atomically."""
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return write_atomic(path, save(own, metadata={_KEY: json.dumps(state)}))
+    text = json.dumps(state)
+    entry = {"state": text, "state_crc32": zlib.crc32(text.encode()), "tensors_crc32": _checksum(own)}
+    return write_atomic(path, save(own, metadata={_KEY: json.dumps(entry)}))
 
 
 def load_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], Any]:
@@ -50,17 +56,31 @@ def load_into(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], name:
         raise ValueError(f"{name}: not the weights of this model: {why}") from error
 
 
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> int:
+    found = 0
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), found)
+        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), found)
+    return found
+
+
 def _read(path: str | os.PathLike[str], with_tensors: bool) -> tuple[dict[str, torch.Tensor], Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {})[_KEY])
+            entry = json.loads((file.metadata() or {})[_KEY])
+            if zlib.crc32(entry["state"].encode()) != entry["state_crc32"]:
+                raise ValueError("the checksum of its header is wrong")
             # Cloned: the file is mapped into memory only while it is open.
             names = file.keys() if with_tensors else ()
-            return {name: file.get_tensor(name).clone() for name in names}, state
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+            if with_tensors and _checksum(tensors) != entry["tensors_crc32"]:
+                raise ValueError("the checksum of its tensors is wrong")
+            return tensors, json.loads(entry["state"])
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise ValueError(
             f"{path}: damaged, or not a checkpoint of liafseq ({type(error).__name__}: {str(error)[:200]}); "
             f"delete the run folder {path.parent} (or give another) and run again"

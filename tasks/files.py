@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -22,29 +23,43 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        OSError: it cannot be written (a full disk, no permission); names the file, whose old content
+            stays.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a move is atomic only within one file system; with the process
     # number, so that two writers do not share one half-written file.
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data.encode("utf-8") if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what cannot be removed is removed by the next run
+            temporary.unlink(missing_ok=True)
     return path
 
 
-def remove_leftovers(folder: str | os.PathLike[str]) -> list[Path]:
+def _unwritten(path: Path, error: OSError) -> OSError:
+    """The error with the file in its text: one of ``write`` itself names none."""
+    named = type(error)(f"{path}: cannot be written: {error.strerror or error}")
+    named.errno = error.errno
+    return named
+
+
+def remove_leftovers(folder: str | os.PathLike[str], name: str = "*") -> list[Path]:
     """Removes what killed writers left in a folder (not below it); returns what was removed.
 
-    Call it where no other process writes into the folder.
+    ``name``: only what was to become this file. Call it where no other process writes it.
     """
-    found = sorted(Path(folder).glob(f".*{TEMPORARY_SUFFIX}"))
+    found = sorted(Path(folder).glob(f".{name}.*{TEMPORARY_SUFFIX}"))
     for path in found:
         path.unlink(missing_ok=True)
     return found

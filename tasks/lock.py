@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def folder_lock(folder: str | os.PathLike[str], *, wait: float = 0.0) -> Iterato
                     time.sleep(0.05)
                 except OSError:  # a file system without locks
                     break
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        # Past the buffer: on a full disk, which makes the lock no worse, closing would fail as well.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from liafseq.tasks.metrics import read_metrics
+from liafseq.tasks.report_words import task_key, task_title
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["accuracy_plot", "colour", "curves_plot"]
+__all__ = ["STYLE", "TEXT", "accuracy_plot", "colour", "curves_plot", "draw_curves", "look"]
 
 # Okabe and Ito's palette, safe for colour-blind readers; warm colours spike, cool ones do not.
 COLOURS = {
@@ -24,8 +26,11 @@ COLOURS = {
     "gru": "#0072B2",
     "lstm": "#56B4E9",
     "rnn": "#009E73",
+    "conv3d": "#000000",
 }
-MARKERS = {"liaf": "o", "lif": "s", "dalif": "^", "mlif": "D", "gru": "v", "lstm": "P", "rnn": "X"}
+MARKERS = {
+    "liaf": "o", "lif": "s", "dalif": "^", "mlif": "D", "gru": "v", "lstm": "P", "rnn": "X", "conv3d": "*",
+}  # fmt: skip
 OTHER = "#555555"
 TEXT = "#333333"
 TASKS_A_ROW = 5
@@ -43,15 +48,31 @@ STYLE = {
     "ytick.color": TEXT,
     "grid.color": "#e4e4e4",
     "legend.frameon": False,
+    # A dollar sign in a name is no formula.
+    "text.parse_math": False,
 }
 
 
 def colour(model: str) -> str:
-    """The colour of a model, the same in every plot."""
-    return COLOURS.get(model, OTHER)
+    """The colour of a model, the same in every plot; a convolution has that of its layer."""
+    return COLOURS.get(model, COLOURS.get(model.removeprefix("conv-"), OTHER))
 
 
-def accuracy_plot(results: Mapping[str, Any], titles: Mapping[int, str] | None = None) -> bytes:
+def look(model: str) -> dict[str, Any]:
+    """Colour, marker and dashes of a model: no two models share all, and none needs its colour to be
+    told from the others. A convolution is dashed and its marker hollow."""
+    hollow = model.startswith("conv-")
+    return {
+        "color": colour(model),
+        "marker": MARKERS.get(model, MARKERS.get(model.removeprefix("conv-"), ".")),
+        "markersize": 5,
+        "markerfacecolor": "white" if hollow else colour(model),
+        "linestyle": (0, (4, 1.5)) if hollow else "-",
+        "linewidth": 1.6,
+    }
+
+
+def accuracy_plot(results: Mapping[str, Any], titles: Mapping[Any, str] | None = None) -> bytes:
     """Test accuracy by model, one panel a task, with the seeds and their standard deviation."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -84,7 +105,7 @@ def accuracy_plot(results: Mapping[str, Any], titles: Mapping[int, str] | None =
 
 
 def curves_plot(
-    results: Mapping[str, Any], folder: Path, titles: Mapping[int, str] | None = None
+    results: Mapping[str, Any], folder: Path, titles: Mapping[Any, str] | None = None
 ) -> bytes | None:
     """Validation accuracy by epoch, one panel a task (or joint training), a line a model.
 
@@ -95,11 +116,11 @@ def curves_plot(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    panels: dict[tuple[int, ...], dict[str, list[list[float]]]] = {}
+    panels: dict[tuple[str, ...], dict[str, list[list[float]]]] = {}
     for row in results["runs"]:
         curve = _curve(folder / row["run"] / "metrics.jsonl") if row["status"] == "finished" else []
         if curve:
-            panels.setdefault(tuple(row["tasks"]), {}).setdefault(row["model"], []).append(curve)
+            panels.setdefault(tuple(map(str, row["tasks"])), {}).setdefault(row["model"], []).append(curve)
     if not panels:
         return None
     columns = min(len(panels), TASKS_A_ROW)
@@ -113,14 +134,12 @@ def curves_plot(
             if at >= len(panels):
                 axis.set_visible(False)
                 continue
-            tasks = sorted(panels)[at]
+            tasks = sorted(panels, key=lambda tasks: [*map(task_key, tasks)])[at]
             for entry in results["summary"]:
                 model = entry["model"]
                 if model in panels[tasks]:
-                    handles[model] = _draw_curve(axis, model, panels[tasks][model])
-            title = (
-                _title(str(tasks[0]), titles, columns) if len(tasks) == 1 else f"{len(tasks)} tasks jointly"
-            )
+                    handles[model] = draw_curves(axis, model, panels[tasks][model])
+            title = _title(tasks[0], titles, columns) if len(tasks) == 1 else f"{len(tasks)} tasks jointly"
             axis.set_title(title)
             axis.set_ylim(0, 103)
             axis.grid(axis="y")
@@ -188,22 +207,15 @@ def _accuracy_legend(figure: Figure, *, several: bool, base: bool) -> None:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
 
 
-def _draw_curve(axis: Axes, model: str, curves: list[list[float]]) -> Any:
+def draw_curves(axis: Axes, model: str, curves: list[list[float]]) -> Any:
+    """The mean of a model's curves by epoch, and their standard deviation as a band; gives the line."""
     # A run that stopped early keeps its last value, so that the mean does not jump where it ends.
     length = max(map(len, curves))
     columns = list(zip(*(curve + [curve[-1]] * (length - len(curve)) for curve in curves), strict=True))
     epochs = range(1, length + 1)
     means = [statistics.fmean(values) for values in columns]
-    (line,) = axis.plot(
-        epochs,
-        means,
-        color=colour(model),
-        marker=MARKERS.get(model, "."),
-        markersize=4,
-        markevery=max(1, length // 10),
-        linewidth=1.6,
-        label=model,
-    )
+    style = {**look(model), "markersize": 4, "markevery": max(1, length // 10), "label": model}
+    (line,) = axis.plot(epochs, means, **style)
     if len(curves) > 1:
         spreads = [statistics.stdev(values) for values in columns]
         low = [mean - spread for mean, spread in zip(means, spreads, strict=True)]
@@ -213,16 +225,15 @@ def _draw_curve(axis: Axes, model: str, curves: list[list[float]]) -> Any:
 
 
 def _curve(path: Path) -> list[float]:
-    """Validation accuracy in percent, epoch by epoch."""
-    if not path.is_file():
+    """Validation accuracy in percent, epoch by epoch; empty where it cannot be read."""
+    try:
+        return [100 * line["valid_accuracy"] for line in read_metrics(path)]
+    except (OSError, ValueError):
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [100 * json.loads(line)["valid_accuracy"] for line in lines if line.strip()]
 
 
-def _title(task: str, titles: Mapping[int, str] | None, columns: int) -> str:
-    name = (titles or {}).get(int(task), "").replace("-", " ")
-    return f"task {task}" + (f": {name}" if name and columns < 3 else f"\n{name}" if name else "")
+def _title(task: str, titles: Mapping[Any, str] | None, columns: int) -> str:
+    return task_title(task, titles).replace(": ", ": " if columns < 3 else "\n", 1)
 
 
 def _png(figure: Figure) -> bytes:

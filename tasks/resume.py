@@ -16,17 +16,12 @@ from torch import Tensor, nn
 
 from liafseq.tasks.checkpoint import load_into, load_tensors, save_tensors
 from liafseq.tasks.files import write_atomic
+from liafseq.tasks.metrics import METRICS, best_line
 
 __all__ = ["CHECKPOINT", "METRICS", "RESUME", "best_line", "commit", "follow", "take_up"]
 
 CHECKPOINT = "checkpoint.safetensors"
 RESUME = "resume.safetensors"
-METRICS = "metrics.jsonl"
-
-
-def best_line(metrics: list[dict[str, Any]]) -> dict[str, Any]:
-    """The line of the best epoch: by validation accuracy, then lower loss, then earlier."""
-    return max(metrics, key=lambda line: (line["valid_accuracy"], -line["valid_loss"], -line["epoch"]))
 
 
 def commit(
@@ -89,6 +84,8 @@ def take_up(
 
 
 def _check_identity(state: dict[str, Any], identity: str, path: Path) -> None:
+    if not isinstance(state, dict) or "identity" not in state:
+        raise ValueError(f"{path}: not a checkpoint of a run; delete the run folder {path.parent}")
     if state["identity"] != identity:
         raise ValueError(f"{path}: of another run ({state['identity']}), expected {identity}")
 

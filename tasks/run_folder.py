@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,11 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from liafseq.tasks.files import read_json, write_json
+from liafseq.tasks.files import read_json, write_atomic, write_json
+from liafseq.tasks.metrics import METRICS, read_metrics
 
-__all__ = ["CONFIG", "RESULT", "claim", "read_config", "run_task", "torch_for"]
+__all__ = ["CONFIG", "LOG", "RESULT", "claim", "finished", "intact", "read_config", "run_task", "torch_for"]
 
 CONFIG, RESULT = "config.json", "result.json"
+LOG = logging.getLogger("liafseq")
+"""Tells what was repaired; a study's workers pass it on to the command that started them."""
 Config = TypeVar("Config")
 
 
@@ -25,11 +30,14 @@ def claim(folder: Path, task: str, config: Any) -> None:
         task: the adapter, ``"babi"`` or ``"dvs"``.
         config: the run, a dataclass with ``to_json`` and ``from_json``.
 
+    A damaged ``config.json`` is made again where the folder's name tells that it is of this run.
+
     Raises:
         ValueError: the folder is of another run, or its configuration is damaged.
+        OSError: the folder cannot be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / CONFIG).exists():
+    if (folder / CONFIG).exists() and not _made_again(folder, config):
         there = read_config(folder, task, type(config).from_json)
         if there != config:
             ours, theirs = config.to_json(), there.to_json()
@@ -38,6 +46,66 @@ def claim(folder: Path, task: str, config: Any) -> None:
             raise ValueError(f"{folder}: holds another run: {what}; give another folder, or delete it")
         return
     write_json(folder / CONFIG, {"task": task, "config": config.to_json(), "versions": _versions()})
+
+
+def _made_again(folder: Path, config: Any) -> bool:
+    """Whether ``config.json`` is damaged, and may be made again: the name has a hash of the run."""
+    try:
+        read_json(folder / CONFIG)
+    except ValueError as error:
+        if folder.name == config.key():
+            LOG.warning("%s; made again", error)
+            return True
+    return False
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The result of a finished run; None where the run has not finished.
+
+    What can be made again is, and told of: a damaged ``result.json`` counts as none, so that the run
+    is evaluated again; a damaged ``metrics.jsonl`` is written from ``resume.safetensors``.
+    """
+    if not (folder / RESULT).exists():
+        return None
+    result = _result(folder)
+    if result is None:
+        LOG.warning("%s: damaged; the run is evaluated again", folder / RESULT)
+        return None
+    try:
+        read_metrics(folder / METRICS)
+    except (OSError, ValueError) as error:
+        from liafseq.tasks.checkpoint import read_state
+
+        try:
+            lines = read_state(folder / "resume.safetensors")["metrics"]
+        except (OSError, ValueError, TypeError, KeyError):
+            LOG.warning("%s; not to be made again without resume.safetensors", error)
+        else:
+            write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+            LOG.warning("%s; made again from resume.safetensors", error)
+    return result
+
+
+def intact(folder: Path) -> dict[str, Any] | None:
+    """The result of a finished run none of whose small files is damaged; None otherwise. Needs no torch."""
+    result = _result(folder)
+    if result is None:
+        return None
+    try:
+        for name, read in ((CONFIG, read_json), (METRICS, read_metrics)):
+            if (folder / name).exists():
+                read(folder / name)
+    except (OSError, ValueError):
+        return None
+    return result
+
+
+def _result(folder: Path) -> dict[str, Any] | None:
+    try:
+        result = read_json(folder / RESULT)
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and "accuracy" in result else None
 
 
 def run_task(folder: str | Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -67,6 +67,11 @@ class TrainingOptions:
     clip: float = 0.0
     patience: int = 0
     seed: int = 0
+
+    @classmethod
+    def of(cls, config: Any) -> TrainingOptions:
+        """Those of a run's configuration, which has fields of the same names."""
+        return cls(**{field.name: getattr(config, field.name) for field in fields(cls)})
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step (from 0) of ``steps``.
@@ -266,4 +271,6 @@ def _stop_early(metrics: list[dict[str, Any]], patience: int) -> bool:
     if not metrics or not patience:
         return False
     best = max(metrics, key=lambda line: (line["valid_accuracy"], -line["epoch"]))
-    return len(metrics) - best["epoch"] >= patience
+    # Nothing is better than all right: two epochs more, for a lower loss.
+    wait = min(patience, 2) if best["valid_accuracy"] == 1.0 else patience
+    return len(metrics) - best["epoch"] >= wait

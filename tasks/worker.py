@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import logging
 import os
 import queue
 import signal
@@ -17,12 +18,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
 from liafseq.tasks.lock import folder_lock
 
-__all__ = ["main", "resolve"]
+__all__ = ["Notes", "main", "perform", "resolve"]
 
 PROGRESS_SECONDS = 0.1
 """Shortest time between two progress messages; the last of an epoch always goes out."""
@@ -52,20 +55,46 @@ def main() -> None:
     os.dup2(2, 1)
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    runner = config_type = None
+    logging.getLogger("liafseq").addHandler(Notes(lambda text: _send(out, {"kind": "note", "text": text})))
     while True:
         job = jobs.get()
+        os.environ.update(job.get("environment", {}))
+        message = perform(job, _Reporter(out))
         try:
-            # Here and not at the start, so that a failed import is a message and no silent death.
-            runner = runner or resolve(job["runner"])
-            config_type = config_type or resolve(job["config_type"])
-            config = config_type.from_json(job["config"])
-            with folder_lock(job["folder"], wait=LOCK_SECONDS):
-                result = runner(config, Path(job["folder"]), progress=_Reporter(out))
-            _send(out, {"kind": "finished", "result": result})
-        except Exception as error:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
+            _send(out, message)
+        except (TypeError, ValueError) as error:  # a result that is no JSON
+            text = f"{type(error).__name__}: {error}"
             _send(out, {"kind": "failed", "error": text, "traceback": traceback.format_exc()})
+
+
+def perform(job: dict[str, Any], progress: Any = None, wait: float = LOCK_SECONDS) -> dict[str, Any]:
+    """Does a job of :func:`liafseq.tasks.workers.run_jobs`; its last message.
+
+    ``wait``: seconds for another worker to let go of the run's folder.
+    """
+    try:
+        # Here and not before, so that a failed import is a message and no silent death.
+        runner, config_type = resolve(job["runner"]), resolve(job["config_type"])
+        config = config_type.from_json(job["config"])
+        # Of the processes of one run on several machines, one holds the lock.
+        held = folder_lock(job["folder"], wait=wait) if job.get("lock", True) else nullcontext()
+        with held:
+            result = runner(config, Path(job["folder"]), progress=progress)
+        return {"kind": "finished", "result": result}
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"kind": "failed", "error": text, "traceback": traceback.format_exc()}
+
+
+class Notes(logging.Handler):
+    """Hands on what the package tells of what it repaired."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tell(record.getMessage())
 
 
 class _Reporter:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 __all__ = ["run_jobs"]
@@ -20,27 +20,31 @@ __all__ = ["run_jobs"]
 Message = dict[str, Any]
 
 
-def run_jobs(jobs: Sequence[Message], *, workers: int, threads: int = 1) -> Iterator[tuple[int, Message]]:
+def run_jobs(
+    jobs: Sequence[Message], *, workers: int | None = None, threads: int = 1
+) -> Generator[tuple[int, Message], None, None]:
     """Runs jobs in worker processes; yields what they report, as it comes.
 
     Args:
         jobs: of :mod:`liafseq.tasks.worker`, each with ``runner``, ``config_type``, ``config``
-            and ``folder``.
-        workers: processes at a time.
+            and ``folder``; also ``environment`` (set for the run), ``lock`` (False: another process
+            holds the folder's) and ``alone`` (True: in a process of its own, no other job beside it).
+        workers: processes at a time; None: one a core.
         threads: CPU threads of the libraries in each, where the environment does not say.
 
     Yields:
-        (index of the job, message); ``message["kind"]`` is ``"started"``, ``"progress"``, and at
-        last ``"finished"`` or ``"failed"``, also for a worker that died. However the loop over
-        this ends, no worker is left behind.
+        (index of the job, message); ``message["kind"]`` is ``"started"``, ``"progress"``, ``"note"``
+        (a ``text``), and at last ``"finished"`` or ``"failed"``, also for a worker that died. However
+        the loop over this ends, no worker is left behind.
     """
+    workers = workers or os.cpu_count() or 1
     waiting = deque(range(len(jobs)))
     messages: queue.SimpleQueue[tuple[_Worker, Message | None]] = queue.SimpleQueue()
     idle: list[_Worker] = []
     busy: dict[_Worker, int] = {}
     try:
         while waiting or busy:
-            while waiting and len(busy) < workers:
+            while waiting and len(busy) < (1 if jobs[waiting[0]].get("alone") else workers):
                 worker = idle.pop() if idle else _Worker(messages, threads)
                 index = waiting.popleft()
                 busy[worker] = index
@@ -62,7 +66,10 @@ def run_jobs(jobs: Sequence[Message], *, workers: int, threads: int = 1) -> Iter
                 worker.stop()
             elif message["kind"] in ("finished", "failed"):
                 del busy[worker]
-                idle.append(worker)
+                if jobs[index].get("alone"):
+                    worker.stop()
+                else:
+                    idle.append(worker)
             yield index, message
     finally:
         for worker in (*busy, *idle):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from liafseq import surrogate
 from liafseq.neurons import Neuron
 from liafseq.ops import bptt, cpu, library, reference
 from liafseq.ops import triton as triton_ops
 from liafseq.ops.triton_check import trusted
 
-__all__ = ["recurrence"]
+__all__ = ["recurrence", "transformed"]
 
 
-def _transformed(tensors: tuple[Tensor | None, ...]) -> bool:
+def transformed(tensors: tuple[Tensor | None, ...]) -> bool:
     """Whether a function transform or shape propagation must see plain torch operations."""
     if torch.autograd.forward_ad._current_level >= 0:
         return True
@@ -35,12 +37,23 @@ def recurrence(
     neuron: Neuron,
     batch_sizes: tuple[int, ...] | None = None,
     reverse: bool = False,
+    product: reference.Product | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The fastest version that serves these arguments; see ``reference.recurrence``."""
+    """The fastest version that serves these arguments; see ``reference.recurrence``.
+
+    ``product`` takes the place of W_hh's matrix product; then the reference runs.
+    """
     tensors = (input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
+    spike = surrogate.spike
     if torch.compiler.is_compiling():
-        chosen = library if library.supports(v0, weight_ih, weight_hh) else reference
-    elif _transformed(tensors):
+        chosen = library if product is None and library.supports(v0, weight_ih, weight_hh) else reference
+    elif transformed(tensors):
+        chosen = reference
+    elif torch._C._len_torch_dispatch_stack():
+        # a mode that looks on (a counter of operations, fake tensors) must see plain torch operations
+        chosen = reference
+        spike = getattr(_get_current_dispatch_mode(), "liafseq_spike", spike)
+    elif product is not None:
         chosen = reference
     elif v0.is_cuda and triton_ops.supports(*tensors, neuron) and trusted(str(v0.device)):
         chosen = triton_ops
@@ -48,4 +61,7 @@ def recurrence(
         chosen = cpu
     else:
         chosen = bptt
+    if chosen is reference:
+        product = product or reference.product
+        return reference.recurrence(*tensors, neuron, batch_sizes, reverse, spike, product)
     return chosen.recurrence(*tensors, neuron, batch_sizes, reverse)

@@ -17,7 +17,7 @@ from numba import njit
 
 from liafseq.ops._numba import exp, gemm, tanh
 
-__all__ = ["ACTIVATION", "FEEDBACK", "SURROGATE", "backward", "forward"]
+__all__ = ["ACTIVATION", "FEEDBACK", "SURROGATE", "backward", "backward_blocks", "forward", "forward_blocks"]
 
 _ACTIVATIONS = (
     ("identity",), ("relu",), ("tanh",), ("sigmoid",), ("leaky_relu",), ("elu", "celu"), ("selu",), ("silu",),
@@ -44,6 +44,19 @@ _SELU_A, _SELU_L = 1.6732632423543772, 1.0507009873554805
 _SIXTH = float(np.float32(1 / 6))
 # so few spikes a row are added one by one instead of multiplied
 _SPARSE = 16
+
+
+@_compiled
+def _copy(to, x):
+    """A row into another: a loop vectorises, an assignment of slices does not."""
+    for h in range(x.size):
+        to[h] = x[h]
+
+
+@_compiled
+def _add(to, x, v):
+    for h in range(x.size):
+        to[h] = x[h] + v[h]
 
 
 @_compiled
@@ -82,10 +95,10 @@ def _activate(x, kind, y):
     real = x.dtype.type
     one, zero = real(1), real(0)
     if kind == 0:
-        y[:] = x
+        _copy(y, x)
     elif kind == 1:
         for h in range(x.size):
-            y[h] = x[h] if x[h] > zero else zero
+            y[h] = zero if x[h] <= zero else x[h]
     elif kind == 2:
         for h in range(x.size):
             y[h] = tanh(x[h])
@@ -236,38 +249,51 @@ def _add_product(blas, weight, by_input, sparse, r, counts, u):
 
 @_compiled
 def forward(
-    blas, potentials, outputs, weight, by_input, alpha, beta, theta, v, y, u_last, starts, counts,
+    blas, current, potentials, outputs, weight, by_input, alpha, beta, theta, v, y, u_last, starts, counts,
     feedback, kind, related, soft, v_reset, levels,
 ):  # fmt: skip
-    """Runs over all steps: ``potentials`` holds the currents at first; v, y are the state, in and out."""
-    hidden = potentials.shape[1]
+    """Runs over all steps: v, y are the state, in and out.
+
+    Without rows of ``current``, ``potentials`` holds the currents at first. With them, which is for no
+    feedback, ``potentials`` may have no rows: then they are not kept.
+    """
+    hidden = theta.size
     s, x = np.empty_like(theta), np.empty_like(theta)
     sparse = kind == SPIKE and feedback == 1
+    given, keep = current.shape[0] > 0, potentials.shape[0] > 0
+    scratch = np.empty_like(theta)
     for step in range(starts.size):
         start, rows = starts[step], counts[step]
         if rows == 0:
             continue
         now = potentials[start : start + rows]
-        if feedback != 2:
+        if feedback != 2 and not given:
             for n in range(rows):
+                to, kept = now[n], v[n]
                 for h in range(hidden):
-                    now[n, h] += v[n, h]
+                    to[h] += kept[h]
         if feedback != 0:
             _add_product(blas, weight, by_input, sparse, y if feedback == 1 else v, rows, now)
         for n in range(rows):
-            u = now[n]
+            u = now[n] if keep else scratch
+            if given:
+                _add(u, current[start + n], v[n])
             _count(u, theta, levels, s)
             _kept(u, s, alpha, beta, theta, soft, v_reset, v[n])
+            out = outputs[start + n]
             if kind == SPIKE:
-                y[n] = s
+                _copy(out, s)
             elif related:
                 for h in range(hidden):
                     x[h] = u[h] - theta[h]
-                _activate(x, kind, y[n])
+                _activate(x, kind, out)
             else:
-                _activate(u, kind, y[n])
-            outputs[start + n] = y[n]
-            u_last[n] = u
+                _activate(u, kind, out)
+            last = step + 1 == starts.size or n >= counts[step + 1]
+            if last:
+                _copy(u_last[n], u)
+            if last or feedback == 1:
+                _copy(y[n], out)
 
 
 @_compiled
@@ -278,8 +304,9 @@ def backward(
     """Runs backwards: ``delta`` = dL/du of all steps, ``previous`` = what W_hh read from each step.
 
     ``to_output`` (no rows: zero) and ``to_u`` are the gradients that arrive at outputs and last
-    potentials; back_y and back_v hold that of the last y at first and those of y_0 and v_0 at the
-    end. ``sums`` (3, H), in double precision, gathers the gradients of alpha, theta and beta.
+    potentials; back_y and back_v hold that of the last y at first and those of y_0 (with feedback of
+    y only) and v_0 at the end. ``sums`` (3, H), in double precision, gathers the gradients of alpha,
+    theta and beta.
     """
     hidden = potentials.shape[1]
     real = theta.dtype.type
@@ -289,38 +316,46 @@ def backward(
         np.empty_like(theta), np.empty_like(theta), np.empty_like(theta),
     )  # fmt: skip
     step_sums = np.zeros((3, hidden), theta.dtype)
+    of_alpha, of_theta, of_beta = step_sums[0], step_sums[1], step_sums[2]
+    none = np.zeros_like(theta)
+    given = to_output.shape[0] > 0
     spike_slope = kind == SPIKE or not detach
     seen = 0
     for step in range(starts.size - 1, -1, -1):
         start, rows = starts[step], counts[step]
         for n in range(rows):
             u, g = potentials[start + n], delta[start + n]
-            gv, gy = back_v[n], back_y[n]
+            gv = back_v[n]
             _count(u, theta, levels, s)
             # d = ds/du, dk = -ds/dtheta: the k-th threshold moves k times as fast
             if spike_slope:
                 _surrogate(u, theta, one, surrogate, width, d)
-                dk[:] = d
+                _copy(dk, d)
                 for k in range(2, levels + 1):
                     _surrogate(u, theta, real(k), surrogate, width, a)
                     for h in range(hidden):
                         d[h] += a[h]
                         dk[h] += real(k) * a[h]
-            if to_output.shape[0] > 0:
+            # without feedback of y nothing comes to it from the future
+            gy = back_y[n]
+            if feedback != 1 and n < seen:
+                gy = to_output[start + n] if given else none
+            elif given:
                 arrived = to_output[start + n]
                 for h in range(hidden):
                     gy[h] += arrived[h]
             if kind == SPIKE:
-                a[:] = d
-                y[:] = s
-            else:
-                if related:
-                    for h in range(hidden):
-                        x[h] = u[h] - theta[h]
-                else:
-                    x[:] = u
+                _copy(a, d)
+                if feedback == 1:
+                    _copy(y, s)
+            elif related:
+                for h in range(hidden):
+                    x[h] = u[h] - theta[h]
                 _activate(x, kind, y)
                 _slope(x, y, kind, a)
+            else:
+                _activate(u, kind, y)
+                _slope(u, y, kind, a)
             # g = dL/du by way of y and of v
             if detach:
                 if soft:
@@ -336,40 +371,39 @@ def backward(
                 for h in range(hidden):
                     g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h] + (v_reset - u[h]) * d[h])
             if n >= seen:
+                arrived = to_u[n]
                 for h in range(hidden):
-                    g[h] += to_u[n, h]
+                    g[h] += arrived[h]
             if learn:
                 if kind == SPIKE:
                     for h in range(hidden):
-                        step_sums[1, h] -= gy[h] * dk[h]
+                        of_theta[h] -= gy[h] * dk[h]
                 elif related:
                     for h in range(hidden):
-                        step_sums[1, h] -= gy[h] * a[h]
+                        of_theta[h] -= gy[h] * a[h]
                 if soft:
                     for h in range(hidden):
-                        step_sums[0, h] += gv[h] * (u[h] - theta[h] * s[h])
-                        step_sums[1, h] -= gv[h] * alpha[h] * s[h]
+                        of_alpha[h] += gv[h] * (u[h] - theta[h] * s[h])
+                        of_theta[h] -= gv[h] * alpha[h] * s[h]
                 else:
                     for h in range(hidden):
-                        step_sums[0, h] += gv[h] * (u[h] * (one - s[h]) + v_reset * s[h])
+                        of_alpha[h] += gv[h] * (u[h] * (one - s[h]) + v_reset * s[h])
                 if not detach:
                     if soft:
                         for h in range(hidden):
-                            step_sums[1, h] += gv[h] * alpha[h] * theta[h] * dk[h]
+                            of_theta[h] += gv[h] * alpha[h] * theta[h] * dk[h]
                     else:
                         for h in range(hidden):
-                            step_sums[1, h] -= gv[h] * alpha[h] * (v_reset - u[h]) * dk[h]
+                            of_theta[h] -= gv[h] * alpha[h] * (v_reset - u[h]) * dk[h]
                 for h in range(hidden):
-                    step_sums[2, h] += gv[h]
+                    of_beta[h] += gv[h]
             if feedback == 1:
-                previous[start + n] = y
+                _copy(previous[start + n], y)
             elif feedback == 2:
                 _kept(u, s, alpha, beta, theta, soft, v_reset, v)
-                previous[start + n] = v
-            if feedback != 1:
-                gy[:] = zero
+                _copy(previous[start + n], v)
             if feedback != 2:
-                gv[:] = g
+                _copy(gv, g)
         if learn:
             for i in range(3):
                 for h in range(hidden):
@@ -382,3 +416,40 @@ def backward(
                 blas, 0, hidden, rows, hidden, weight.ctypes.data, hidden, delta[start:].ctypes.data, hidden,
                 zero, into.ctypes.data, hidden,
             )  # fmt: skip
+
+
+@_compiled
+def _within(counts, low, high):
+    """How many of each step's rows lie in [low, high)."""
+    return np.minimum(np.maximum(counts - low, 0), high - low)
+
+
+@_compiled
+def forward_blocks(
+    current, potentials, outputs, alpha, beta, theta, v, y, u_last, starts, counts, low, high, block,
+    kind, related, soft, v_reset, levels,
+):  # fmt: skip
+    """``forward`` without feedback for sequences low to high, a block at a time: its state stays in cache."""
+    none = v[:0]
+    for a in range(low, high, block):
+        b = min(a + block, high)
+        forward(
+            0, current, potentials, outputs, none, none, alpha, beta, theta, v[a:b], y[a:b], u_last[a:b],
+            starts + a, _within(counts, a, b), 0, kind, related, soft, v_reset, levels,
+        )  # fmt: skip
+
+
+@_compiled
+def backward_blocks(
+    potentials, alpha, beta, theta, to_output, to_u, back_y, back_v, delta, starts, counts, low, high, block,
+    kind, related, soft, v_reset, levels, surrogate, width, detach, learn, sums,
+):  # fmt: skip
+    """``backward``, likewise."""
+    none = to_u[:0]
+    for a in range(low, high, block):
+        b = min(a + block, high)
+        backward(
+            0, potentials, none, alpha, beta, theta, to_output, to_u[a:b], back_y[a:b], back_v[a:b], delta,
+            none, starts + a, _within(counts, a, b), 0, kind, related, soft, v_reset, levels, surrogate,
+            width, detach, learn, sums,
+        )  # fmt: skip

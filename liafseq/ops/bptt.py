@@ -82,7 +82,9 @@ class _Recurrence(torch.autograd.Function):
         potentials = current.to(v0.dtype).reshape(-1, hidden)
         if weight_ih is None and potentials.data_ptr() == input.data_ptr():
             potentials = potentials.clone()
-        outputs = torch.empty_like(potentials)
+        # returned as it is: a view of it could not be changed in place
+        result = potentials.new_empty(*input.shape[:-1], hidden)
+        outputs = result.view(potentials.shape)
         plain = weight_hh is not None and weight_hh.dtype == v0.dtype
         transposed = None if weight_hh is None else weight_hh.t()
         whole = sizes[0] == sizes[-1]
@@ -111,7 +113,7 @@ class _Recurrence(torch.autograd.Function):
         ctx.save_for_backward(potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
         ctx.neuron, ctx.sizes, ctx.reverse = neuron, sizes, reverse
         ctx.set_materialize_grads(False)
-        return outputs.view(*input.shape[:-1], hidden), y.clone() if whole else y, u.clone() if whole else u
+        return result, y.clone() if whole else y, u.clone() if whole else u
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]

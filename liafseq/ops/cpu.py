@@ -48,7 +48,8 @@ def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "liafseq", initializer=limit_blas_threads)
+    alone = limit_blas_threads if can_limit_blas_threads() else None
+    return ThreadPoolExecutor(threads, "liafseq", initializer=alone)
 
 
 if hasattr(os, "register_at_fork"):
@@ -121,11 +122,13 @@ def run_forward(
 
     hidden = v0.shape[1]
     potentials = current.reshape(-1, hidden).contiguous()
-    outputs = torch.empty_like(potentials)
+    # as the caller returns it: a view of it could not be changed in place
+    outputs = torch.empty(current.shape, dtype=potentials.dtype)
     v = v0.detach().clone(memory_format=torch.contiguous_format)
     y = torch.zeros_like(v) if r0 is None else r0.detach().clone(memory_format=torch.contiguous_format)
     u = torch.empty_like(v)
-    u_array, out_array, v_array, y_array, last = (t.detach().numpy() for t in (potentials, outputs, v, y, u))
+    arrays = (potentials, outputs.view(potentials.shape), v, y, u)
+    u_array, out_array, v_array, y_array, last = (t.detach().numpy() for t in arrays)
     weight = _array(weight_hh, u_array)
     # spikes select whole rows of it
     by_input = weight.T.copy() if not neuron.analog and neuron.feedback == "output" else weight
@@ -135,7 +138,7 @@ def run_forward(
 
     # undivided: its products share the threads, which was measured to be faster than parts
     forward(
-        gemm_address(v0.dtype), u_array, out_array, weight, by_input, *numbers,
+        gemm_address(v0.dtype), u_array[:0], u_array, out_array, weight, by_input, *numbers,
         v_array, y_array, last, starts, counts, *choices,
     )  # fmt: skip
     return outputs, y, u, potentials
@@ -184,6 +187,8 @@ def run_backward(
         return sums
 
     sums = sum(_run(_parts(v0.shape[0]), call))
+    if neuron.feedback != "output":  # then y_0 is not read
+        back_y.zero_()
     own = [
         None if p is None else torch.from_numpy(row).to(p.dtype).sum_to_size(p.shape).clone()
         for p, row in zip((decay, threshold, leak), sums, strict=True)
@@ -215,7 +220,7 @@ class _Recurrence(torch.autograd.Function):
         ctx.save_for_backward(potentials, input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
         ctx.neuron, ctx.sizes, ctx.reverse = neuron, sizes, reverse
         ctx.set_materialize_grads(False)
-        return outputs.view(*input.shape[:-1], v0.shape[1]), y, u
+        return outputs, y, u
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -254,6 +259,12 @@ def recurrence(
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As ``liafseq.ops.reference.recurrence``; for what ``supports`` says."""
+    if weight_hh is None:
+        from liafseq.ops import cpu_scan
+
+        with torch.autocast("cpu", enabled=False):
+            current = input if weight_ih is None else F.linear(input, weight_ih, bias)
+        return cpu_scan.recurrence(current, decay, threshold, leak, v0, neuron, batch_sizes, reverse)
     sizes = batch_sizes if batch_sizes is not None else (v0.shape[0],) * input.shape[0]
     with torch.autocast("cpu", enabled=False):
         return _Recurrence.apply(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import cpu
+from liafseq.ops import cpu, cpu_scan
 from liafseq.ops.bptt import feedback_gradient
 
 __all__ = ["recurrence", "supports"]
@@ -41,12 +41,13 @@ def _sizes(sizes: Any, rows: int, batch: int) -> tuple[int, ...]:
 )
 def _scan(current, weight_hh, decay, threshold, leak, v0, r0, *rest):  # type: ignore[no-untyped-def]
     *fields, sizes, reverse = rest
-    rows = current.numel() // v0.shape[1]
+    neuron, steps = Neuron(*fields), _sizes(sizes, current.numel() // v0.shape[1], v0.shape[0])
+    if weight_hh is None:
+        return cpu_scan.run_forward(current, decay, threshold, leak, v0, neuron, steps, reverse)
     outputs, y, u, potentials = cpu.run_forward(
-        current.clone(), weight_hh, decay, threshold, leak, v0, r0, Neuron(*fields),
-        _sizes(sizes, rows, v0.shape[0]), reverse,
-    )  # fmt: skip
-    return outputs.view(current.shape), y, u, potentials.view(current.shape)
+        current.clone(), weight_hh, decay, threshold, leak, v0, r0, neuron, steps, reverse
+    )
+    return outputs, y, u, potentials.view(current.shape)
 
 
 def _like(tensor: Tensor) -> Tensor:
@@ -73,11 +74,16 @@ def _scan_backward(g_out, g_y, g_u, potentials, weight_hh, decay, threshold, lea
     neuron = Neuron(*fields)
     flat = potentials.reshape(-1, v0.shape[1])
     steps = _sizes(sizes, len(flat), v0.shape[0])
-    delta, read, own, back_v, back_y = cpu.run_backward(
-        (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, True
-    )
     weight = v0.new_zeros(())
-    if weight_hh is not None:
+    if weight_hh is None:
+        delta, own, back_v = cpu_scan.run_backward(
+            (g_out, g_y, g_u), flat, decay, threshold, leak, v0, neuron, steps, reverse, True
+        )
+        back_y = torch.zeros_like(back_v)
+    else:
+        delta, read, own, back_v, back_y = cpu.run_backward(
+            (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, True
+        )
         first = r0 if neuron.feedback == "output" else v0
         first = torch.zeros_like(v0) if first is None else first
         weight = feedback_gradient(delta, read, first, steps, reverse)

@@ -5,6 +5,8 @@ This is the definition; every faster version has the same signature and is teste
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +14,10 @@ from torch import Tensor
 from liafseq import surrogate
 from liafseq.neurons import Neuron, SpikeFunction, advance
 
-__all__ = ["product", "recurrence"]
+__all__ = ["Product", "product", "recurrence"]
+
+
+Product = Callable[[Tensor, Tensor], Tensor]
 
 
 def product(r: Tensor, weight: Tensor) -> Tensor:
@@ -34,6 +39,7 @@ def recurrence(
     batch_sizes: tuple[int, ...] | None = None,
     reverse: bool = False,
     spike: SpikeFunction = surrogate.spike,
+    product: Product = product,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer and direction: synaptic current, then the membrane recurrence over time.
 
@@ -57,6 +63,8 @@ def recurrence(
         neuron: the fixed choices.
         batch_sizes: how many sequences are active at each step of packed data, descending.
         reverse: run from the last step to the first; packed sequences start at their own end.
+        spike: the differentiable H.
+        product: W_hh r from (rows, H) and W_hh; a convolution for maps.
 
     Returns:
         output (T, N, H) or packed, and of each sequence's last step the output y and the

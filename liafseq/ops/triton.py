@@ -188,11 +188,12 @@ def _forward(
     batch, hidden = v0.shape
     current = input if weight_ih is None else F.linear(input, weight_ih, bias)
     current = current.reshape(-1, hidden).contiguous()
-    outputs = torch.empty(current.shape, dtype=v0.dtype, device=v0.device)
+    # returned as it is: a view of it could not be changed in place
+    outputs = torch.empty(*input.shape[:-1], hidden, dtype=v0.dtype, device=v0.device)
     potentials = None
     if keep:  # written over the current, which each step reads before
         own = weight_ih is not None and current.dtype == v0.dtype
-        potentials = current if own else torch.empty_like(outputs)
+        potentials = current if own else torch.empty_like(current, dtype=v0.dtype)
     y, u = (torch.empty_like(v0, memory_format=torch.contiguous_format) for _ in range(2))
     r0 = r0 if neuron.feedback == "output" else None
     contiguous = (None if t is None else t.contiguous() for t in (weight_hh, v0, r0))
@@ -210,7 +211,7 @@ def _forward(
         REVERSE=reverse,
         KEEP=keep,
     )
-    return outputs.view(*input.shape[:-1], hidden), y, u, potentials
+    return outputs, y, u, potentials
 
 
 class _Recurrence(torch.autograd.Function):

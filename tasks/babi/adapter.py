@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks import run_folder
 from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.kinds import build_model, reads
 from liafseq.tasks.babi.parameters import count_parameters, match_parameters
 from liafseq.tasks.files import read_json, remove_leftovers, write_json
 from liafseq.tasks.progress import Progress
-from liafseq.tasks.run_folder import RESULT, claim, torch_for
+from liafseq.tasks.run_folder import RESULT, claim, finished, torch_for
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -44,8 +45,10 @@ def run(
 
     Returns:
         The content of ``result.json``: ``accuracy`` a task, ``mean_accuracy``, ``solved`` tasks,
-        ``valid_accuracy``, ``best_epoch``, ``epochs_run``, ``parameters``, ``questions``; wall times
-        apart, under ``time``.
+        ``valid_accuracy``, ``best_epoch``, ``epochs_run``, ``parameters``, ``questions``, ``cost`` a test
+        question (see :func:`liafseq.tasks.costs.run_cost`); wall times apart, under ``time``. Without
+        ``score_test`` the test questions are not read: ``accuracy`` is empty, ``mean_accuracy``,
+        ``solved`` and ``cost`` are None.
 
     Raises:
         ValueError: the folder is of another run, a file in it is damaged, or the data does not fit.
@@ -54,8 +57,8 @@ def run(
     """
     folder = Path(folder)
     claim(folder, "babi", config)
-    if (folder / RESULT).exists():
-        return read_json(folder / RESULT)
+    if (result := finished(folder)) is not None:
+        return result
     from liafseq.tasks.launch import launch
 
     return launch(
@@ -66,6 +69,7 @@ def run(
         device=config.device,
         precision=config.precision,
         devices=config.devices,
+        nodes=config.nodes,
     )
 
 
@@ -95,7 +99,6 @@ def evaluate(
         ValueError: a damaged file, or a bad argument.
     """
     from liafseq.tasks.babi.data import load_split, with_source
-    from liafseq.tasks.babi.model import BabiModel
     from liafseq.tasks.babi.vocab import Vocabulary
     from liafseq.tasks.checkpoint import load_into, load_tensors
     from liafseq.tasks.launch import make_fabric
@@ -110,9 +113,9 @@ def evaluate(
     data = {task: load_split(other, task, split, vocabulary) for task in other.tasks}
     with torch_for(other):
         fabric = make_fabric(other.device, other.precision)
-        model = BabiModel(config, len(vocabulary.words), len(vocabulary.answers))
+        model = build_model(config, len(vocabulary.words), len(vocabulary.answers))
         load_into(model, weights, folder / CHECKPOINT)
-        scores = _scores(fabric.setup_module(model), data, config.batch_size, fabric)
+        scores = _scores(fabric.setup_module(model), data, config, fabric)
     return {
         "model": config.model,
         "tasks": list(other.tasks),
@@ -149,36 +152,28 @@ def _train(
 
     from liafseq.tasks.babi.data import load_split, prepare
     from liafseq.tasks.babi.encode import QuestionBatches
-    from liafseq.tasks.babi.model import BabiModel, tally
+    from liafseq.tasks.babi.model import tally
     from liafseq.tasks.training import TrainingOptions, fit
 
     prepared = prepare(config)
     vocabulary, world = prepared.vocabulary, fabric.world_size
     # Before the training, so that a test set that is missing is told at once.
-    tests = {task: load_split(config, task, "test", vocabulary) for task in config.tasks}
+    scored = config.tasks if config.score_test else ()
+    tests = {task: load_split(config, task, "test", vocabulary) for task in scored}
     if fabric.is_global_zero:
         remove_leftovers(folder)
         _keep_vocabulary(folder, vocabulary.to_json())
     torch.manual_seed(config.seed)
-    model = BabiModel(config, len(vocabulary.words), len(vocabulary.answers))
+    model: Any = build_model(config, len(vocabulary.words), len(vocabulary.answers))
     if config.vectors is not None:
         with torch.no_grad():
             model.embedding.weight.copy_(vocabulary.load_vectors(config.vectors, config.embedding_size))
     outcome = fit(
         model,
-        QuestionBatches(prepared.train, config.batch_size, seed=config.seed, world=world),
-        QuestionBatches(prepared.valid, config.batch_size, world=world),
+        QuestionBatches(prepared.train, config.batch_size, seed=config.seed, world=world, by=reads(config)),
+        QuestionBatches(prepared.valid, config.batch_size, world=world, by=reads(config)),
         tally,
-        TrainingOptions(
-            epochs=config.epochs,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            schedule=config.schedule,
-            warmup=config.warmup,
-            clip=config.clip,
-            patience=config.patience,
-            seed=config.seed,
-        ),
+        TrainingOptions.of(config),
         folder,
         identity=config.key(),
         fabric=fabric,
@@ -187,7 +182,7 @@ def _train(
     result = {
         "model": config.model,
         "tasks": list(config.tasks),
-        **_scores(outcome.model, tests, config.batch_size, fabric),
+        **_scores(outcome.model, tests, config, fabric),
         "valid_accuracy": outcome.valid_accuracy,
         "best_epoch": outcome.best_epoch,
         "epochs_run": outcome.epochs_run,
@@ -197,6 +192,7 @@ def _train(
             "valid": len(prepared.valid),
             "test": {str(task): len(part) for task, part in tests.items()},
         },
+        "cost": _cost(model, tests, config, fabric) if tests else None,
         "time": {"train_seconds": outcome.seconds},
     }
     if fabric.is_global_zero:
@@ -204,20 +200,32 @@ def _train(
     return result
 
 
-def _scores(model: Any, data: Mapping[int, Encoded], batch_size: int, fabric: Fabric) -> dict[str, Any]:
+def _scores(model: Any, data: Mapping[int, Encoded], config: BabiRun, fabric: Fabric) -> dict[str, Any]:
     from liafseq.tasks.babi.encode import QuestionBatches
     from liafseq.tasks.babi.model import tally
     from liafseq.tasks.training import evaluate as score
 
-    accuracy = {
-        str(task): score(model, QuestionBatches(part, batch_size, world=fabric.world_size), tally, fabric)[1]
-        for task, part in data.items()
-    }
+    accuracy = {}
+    for task, part in data.items():
+        batches = QuestionBatches(part, config.batch_size, world=fabric.world_size, by=reads(config))
+        accuracy[str(task)] = score(model, batches, tally, fabric)[1]
     return {
         "accuracy": accuracy,
-        "mean_accuracy": sum(accuracy.values()) / len(accuracy),
-        "solved": sum(value >= SOLVED for value in accuracy.values()),
+        "mean_accuracy": sum(accuracy.values()) / len(accuracy) if accuracy else None,
+        "solved": sum(value >= SOLVED for value in accuracy.values()) if accuracy else None,
     }
+
+
+def _cost(model: Any, tests: Mapping[int, Encoded], config: BabiRun, fabric: Fabric) -> dict[str, Any]:
+    """What the model costs on the first test questions, as many of each task."""
+    from liafseq.tasks.babi.encode import Encoded
+    from liafseq.tasks.costs import COST_SAMPLES, run_cost
+
+    share = max(1, COST_SAMPLES // len(tests))
+    data = Encoded.join([part.select(range(min(share, len(part)))) for part in tests.values()])
+    rows = range(len(data))
+    batch = fabric.to_device(data.sentences(rows) if reads(config) == "sentences" else data.batch(rows))
+    return run_cost(model, tuple(batch[:-1]), len(data))
 
 
 def _keep_vocabulary(folder: Path, content: dict[str, Any]) -> None:

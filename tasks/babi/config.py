@@ -11,7 +11,7 @@ from typing import Any
 from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
 from liafseq.tasks.models import check_model
 
-__all__ = ["BabiRun"]
+__all__ = ["PRESETS", "BabiRun"]
 
 _TEXT = ("source", "variant", "device", "precision")
 _WHOLE = {  # field -> smallest value
@@ -20,12 +20,16 @@ _WHOLE = {  # field -> smallest value
     "embedding_size": 1,
     "hidden_size": 1,
     "num_layers": 1,
+    "hops": 1,
+    "roles": 1,
+    "heads": 2,
     "epochs": 1,
     "batch_size": 1,
     "patience": 0,
     "data_seed": 0,
     "seed": 0,
     "devices": 1,
+    "nodes": 1,
     "threads": 1,
 }
 _REAL = {  # field -> (low, low included, high, high included)
@@ -36,8 +40,19 @@ _REAL = {  # field -> (low, low included, high, high included)
     "clip": (0.0, True, math.inf, False),
     "weight_decay": (0.0, True, math.inf, False),
 }
-_CHOICE = {"readout": ("output", "membrane", "both"), "schedule": ("cosine", "constant")}
+_CHOICE = {
+    "kind": ("plain", "story"),
+    "attention": ("nearest", "unordered"),
+    "readout": ("output", "membrane", "both"),
+    "schedule": ("cosine", "constant"),
+}
 _PAIRS = ("options", "story_options")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "story": {"epochs": 30, "patience": 10, "warmup": 0.05, "embedding_size": 64},
+}
+"""What each kind of model wants other than the defaults, where the command line does not say."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,9 @@ class BabiRun:
 
     Attributes:
         model: a name of the registry (:mod:`liafseq.tasks.models`).
+        kind: the network around the recurrent layers: ``"plain"`` reads the story word by word
+            (:class:`liafseq.tasks.babi.model.BabiModel`), ``"story"`` in several hops over its sentences
+            (:class:`liafseq.tasks.babi.story_model.StoryModel`).
         tasks: the bAbI tasks, 1 to 20; several are trained jointly, by one model.
         source: ``"generated"``, ``"hub"``, or the path of the official folder or archive.
         variant: which part of the published data (``en-10k``, ``en``, ``hn``, ...).
@@ -54,7 +72,11 @@ class BabiRun:
         valid_fraction: the part of the training questions held out for validation.
         embedding_size, hidden_size, num_layers, dropout, bidirectional: the network.
         readout: what of the last step answers: the layer's output, its second state (the membrane
-            potential; the cell of an LSTM), or both.
+            potential; the cell of an LSTM), or both; the story model has the output alone.
+        hops, roles, heads: of the story model: its recurrent layers over the sentences, the roles that
+            words play in a sentence, and the heads of a hop's attention, an even number.
+        attention: of the story model: to the nearest match before and behind a sentence, or
+            ``"unordered"``: to all others, so that the recurrent layer alone knows their order.
         options: neuron options of a liafseq layer, as ``(("decay", 0.05), ...)`` or a mapping.
         vectors: a local text file of pretrained word vectors (word and numbers on each line).
         epochs, batch_size, learning_rate, weight_decay: of Adam.
@@ -62,11 +84,14 @@ class BabiRun:
         warmup: the part of all steps in which the learning rate rises from 0.
         clip: largest norm of the gradient; 0 does not clip.
         patience: epochs without a better validation accuracy after which training stops; 0: never.
+            Where all is right, two.
         story_options: options of the generator, as ``(("people", 3), ...)`` or a mapping.
         data_seed: of the generator and of the validation part.
         seed: of the initial weights, the order of the batches and dropout.
-        device, precision, devices: ``accelerator``, ``precision`` and ``devices`` of Fabric.
+        device, precision, devices, nodes: ``accelerator``, ``precision``, ``devices`` (a machine) and
+            ``num_nodes`` (machines) of Fabric.
         threads: CPU threads of torch.
+        score_test: False for a run that must not read the test questions, such as one of a search.
 
     Raises:
         TypeError, ValueError: a field of another type, or out of its range; names the field.
@@ -78,6 +103,7 @@ class BabiRun:
     """
 
     model: str = "liaf"
+    kind: str = "plain"
     tasks: tuple[int, ...] = (1,)
     source: str = "generated"
     variant: str = "en-10k"
@@ -90,6 +116,10 @@ class BabiRun:
     dropout: float = 0.0
     bidirectional: bool = False
     readout: str = "output"
+    hops: int = 4
+    roles: int = 2
+    heads: int = 8
+    attention: str = "nearest"
     options: tuple[tuple[str, Any], ...] = ()
     vectors: str | None = None
     epochs: int = 10
@@ -106,7 +136,9 @@ class BabiRun:
     device: str = "cpu"
     precision: str = "32-true"
     devices: int = 1
+    nodes: int = 1
     threads: int = 1
+    score_test: bool = True
 
     def __post_init__(self) -> None:
         for name in _TEXT:
@@ -114,8 +146,9 @@ class BabiRun:
                 raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
         if self.vectors is not None and not isinstance(self.vectors, str):
             raise TypeError(f"vectors must be the path of a text file or None, got {self.vectors!r}")
-        if not isinstance(self.bidirectional, bool):
-            raise TypeError(f"bidirectional must be True or False, got {self.bidirectional!r}")
+        for name in ("bidirectional", "score_test"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, least in _WHOLE.items():
             check_whole(name, getattr(self, name), least)
         for name, bounds in _REAL.items():
@@ -130,6 +163,10 @@ class BabiRun:
         check_model(self.model, "babi", dict(self.options))
         if self.readout != "output" and self.model in ("gru", "rnn"):
             raise ValueError(f"readout={self.readout!r} needs a second state, which {self.model} has not")
+        if self.heads % 2:
+            raise ValueError(f"heads must be even, half for each direction, got {self.heads}")
+        if self.kind == "story" and self.readout != "output":
+            raise ValueError(f"readout={self.readout!r} is for kind='plain'; the story model reads outputs")
 
     def key(self) -> str:
         """A name for the run's folder: model, tasks, seed and a hash of all fields.

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.babi.encode import Encoded, encode, hold_out, story_numbers
+from liafseq.tasks.babi.encode import Encoded, encode
 from liafseq.tasks.babi.sources import load
+from liafseq.tasks.babi.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
 
 __all__ = ["Prepared", "load_split", "prepare", "rows", "vocabulary_sizes", "with_source"]

@@ -1,4 +1,8 @@
-"""Questions as integer tensors: kept flat, cut into batches of stories of like lengths."""
+"""Questions as integer tensors: kept flat, cut into batches of stories of like lengths.
+
+A batch gives a story as one sequence of words (:class:`Batch`) or as a sequence of sentences
+(:class:`SentenceBatch`).
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,19 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from liafseq.tasks.babi.vocab import PAD, UNKNOWN, Vocabulary
 
-__all__ = ["Batch", "Encoded", "QuestionBatches", "encode", "hold_out", "story_numbers"]
+__all__ = ["Batch", "Encoded", "QuestionBatches", "Row", "SentenceBatch", "encode"]
 
 Row = Mapping[str, Any]
 """A question as the sources give it: ``story`` (sentences before it), ``question``, ``answer``."""
+
+_PAD = [UNKNOWN, PAD].index(PAD)
 
 _POOL = 50
 """So many batches are sorted by length together: enough to save padding, few enough to stay random."""
@@ -49,6 +55,37 @@ class Batch(NamedTuple):
         )
 
 
+class SentenceBatch(NamedTuple):
+    """N questions on stories of sentences; what stands behind a length is padding.
+
+    Attributes:
+        words: (longest sentence, S) numbers of words of the S different sentences of the batch.
+        word_lengths: (S), on the CPU.
+        story: (most sentences, N) which of the S each sentence is; 0 behind the end.
+        story_lengths: (N) sentences a story, at least 1; on the CPU.
+        question: (longest question, N) numbers of words.
+        question_lengths: (N), on the CPU.
+        answer: (N) classes; -1 where training has not seen the answer.
+    """
+
+    words: Tensor
+    word_lengths: Tensor
+    story: Tensor
+    story_lengths: Tensor
+    question: Tensor
+    question_lengths: Tensor
+    answer: Tensor
+
+    def to(self, device: Any, **options: Any) -> SentenceBatch:
+        """On another device; the lengths stay, because packing reads them on the CPU."""
+        return self._replace(
+            words=self.words.to(device, **options),
+            story=self.story.to(device, **options),
+            question=self.question.to(device, **options),
+            answer=self.answer.to(device, **options),
+        )
+
+
 @dataclass(frozen=True)
 class Encoded:
     """Questions, each with its story as a range of ``words``; questions of one story share the words.
@@ -59,6 +96,10 @@ class Encoded:
         story: (questions, 2) start and end of each one's story in ``words``.
         query: (questions, 2) start and end of each question in ``queries``.
         answer: (questions) class, or -1.
+        texts: the words of all different sentences, int32.
+        text: (different sentences, 2) start and end of each in ``texts``.
+        told: which different sentence each sentence of all stories is, int32.
+        telling: (questions, 2) start and end of each one's story in ``told``.
     """
 
     words: Tensor
@@ -66,6 +107,10 @@ class Encoded:
     story: Tensor
     query: Tensor
     answer: Tensor
+    texts: Tensor
+    text: Tensor
+    told: Tensor
+    telling: Tensor
 
     def __len__(self) -> int:
         return len(self.answer)
@@ -73,19 +118,35 @@ class Encoded:
     def select(self, rows: Sequence[int]) -> Encoded:
         """Only these rows, in this order."""
         at = torch.as_tensor(rows, dtype=torch.int64)
-        return replace(self, story=self.story[at], query=self.query[at], answer=self.answer[at])
+        return replace(
+            self,
+            story=self.story[at],
+            query=self.query[at],
+            answer=self.answer[at],
+            telling=self.telling[at],
+        )
 
     @staticmethod
     def join(parts: Sequence[Encoded]) -> Encoded:
         """The questions of several, one after another."""
-        words = [0, *accumulate(len(part.words) for part in parts)]
-        queries = [0, *accumulate(len(part.queries) for part in parts)]
+
+        def flat(name: str) -> Tensor:
+            return torch.cat([getattr(part, name) for part in parts])
+
+        def shifted(name: str, into: str) -> Tensor:
+            starts = [0, *accumulate(len(getattr(part, into)) for part in parts)]
+            return torch.cat([getattr(part, name) + at for part, at in zip(parts, starts, strict=False)])
+
         return Encoded(
-            torch.cat([part.words for part in parts]),
-            torch.cat([part.queries for part in parts]),
-            torch.cat([part.story + at for part, at in zip(parts, words, strict=False)]),
-            torch.cat([part.query + at for part, at in zip(parts, queries, strict=False)]),
-            torch.cat([part.answer for part in parts]),
+            words=flat("words"),
+            queries=flat("queries"),
+            story=shifted("story", "words"),
+            query=shifted("query", "queries"),
+            answer=flat("answer"),
+            texts=flat("texts"),
+            text=shifted("text", "texts"),
+            told=shifted("told", "text"),
+            telling=shifted("telling", "told"),
         )
 
     def batch(self, rows: Sequence[int]) -> Batch:
@@ -94,6 +155,15 @@ class Encoded:
         story, story_lengths = _padded(self.words, self.story[at])
         query, query_lengths = _padded(self.queries, self.query[at])
         return Batch(story, story_lengths, query, query_lengths, self.answer[at])
+
+    def sentences(self, rows: Sequence[int]) -> SentenceBatch:
+        """The questions of these rows, in this order, their stories as sequences of sentences."""
+        at = torch.as_tensor(rows, dtype=torch.int64)
+        told, story_lengths = _padded(self.told, self.telling[at], None)
+        different, story = told.unique(return_inverse=True)
+        words, word_lengths = _padded(self.texts, self.text[different])
+        query, query_lengths = _padded(self.queries, self.query[at])
+        return SentenceBatch(words, word_lengths, story, story_lengths, query, query_lengths, self.answer[at])
 
 
 def encode(rows: Iterable[Row], vocabulary: Vocabulary) -> Encoded:
@@ -107,8 +177,9 @@ def encode(rows: Iterable[Row], vocabulary: Vocabulary) -> Encoded:
     ([2, 3, 3], [[0, 2], [0, 3]], [1, -1])
     """
     cache: dict[str, array[int]] = {}
-    words, queries = array("i"), array("i")
-    stories, asked, answers = array("q"), array("q"), array("q")
+    words, queries, told = array("i"), array("i"), array("i")
+    stories, asked, answers, telling = array("q"), array("q"), array("q"), array("q")
+    texts: dict[tuple[int, ...], int] = {}
     nothing = array("i", [vocabulary.words.index(UNKNOWN)])
 
     def numbers(text: str) -> array[int]:
@@ -117,82 +188,40 @@ def encode(rows: Iterable[Row], vocabulary: Vocabulary) -> Encoded:
             found = cache[text] = array("i", vocabulary.encode(text))
         return found
 
+    def say(sentence: array[int]) -> None:
+        words.extend(sentence)
+        if sentence:
+            told.append(texts.setdefault(tuple(sentence), len(texts)))
+
     before: list[str] = []
-    start = 0
+    start = first = 0
     for row in rows:
         story = row["story"]
         if not before or story[: len(before)] != before:
-            start, before = len(words), []
+            start, first, before = len(words), len(told), []
         for sentence in story[len(before) :]:
-            words.extend(numbers(sentence))
+            say(numbers(sentence))
         if len(words) == start:
-            words.extend(nothing)
+            say(nothing)
         before = story
         stories.extend((start, len(words)))
+        telling.extend((first, len(told)))
         asked.append(len(queries))
         queries.extend(numbers(row["question"]) or nothing)
         asked.append(len(queries))
         answers.append(vocabulary.answer(row["answer"]))
+    ends = [0, *accumulate(map(len, texts))]
     return Encoded(
-        _tensor(words, torch.int32),
-        _tensor(queries, torch.int32),
-        _tensor(stories, torch.int64).view(-1, 2),
-        _tensor(asked, torch.int64).view(-1, 2),
-        _tensor(answers, torch.int64),
+        words=_tensor(words, torch.int32),
+        queries=_tensor(queries, torch.int32),
+        story=_tensor(stories, torch.int64).view(-1, 2),
+        query=_tensor(asked, torch.int64).view(-1, 2),
+        answer=_tensor(answers, torch.int64),
+        texts=torch.tensor([word for text in texts for word in text], dtype=torch.int32),
+        text=torch.tensor([ends[:-1], ends[1:]], dtype=torch.int64).T,
+        told=_tensor(told, torch.int32),
+        telling=_tensor(telling, torch.int64).view(-1, 2),
     )
-
-
-def story_numbers(rows: Iterable[Row]) -> list[int]:
-    """For each question the number of its story: a story goes on while it extends the one before.
-
-    >>> story_numbers([{"story": ["a"]}, {"story": ["a", "b"]}, {"story": ["b"]}])
-    [0, 0, 1]
-    """
-    numbers: list[int] = []
-    before: list[str] | None = None
-    number = -1
-    for row in rows:
-        story = row["story"]
-        if before is None or story[: len(before)] != before:
-            number += 1
-        before = story
-        numbers.append(number)
-    return numbers
-
-
-def hold_out(numbers: Sequence[int], fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Rows for training and for validation, in order; a story is in one of them as a whole.
-
-    Args:
-        numbers: the story of each row.
-        fraction: of the rows that go to validation; met as nearly as whole stories, taken in a
-            random order, allow.
-        seed: of that order.
-
-    Raises:
-        ValueError: fewer than two stories.
-    """
-    members: dict[int, list[int]] = {}
-    for row, number in enumerate(numbers):
-        members.setdefault(number, []).append(row)
-    if len(members) < 2:
-        raise ValueError(
-            f"validation needs questions on at least 2 stories, got {len(numbers)} on {len(members)}; "
-            "take more questions"
-        )
-    order = sorted(members)
-    random.Random(f"validation {seed}").shuffle(order)
-    wanted = max(1, round(fraction * len(numbers)))
-    held: set[int] = set()
-    for number in order[:-1]:  # training keeps one story at least
-        size = len(members[number])
-        # A story is taken where that brings the number of rows nearer to what is wanted.
-        if held and len(held) + size - wanted > wanted - len(held):
-            continue
-        held.update(members[number])
-        if len(held) >= wanted:
-            break
-    return [row for row in range(len(numbers)) if row not in held], sorted(held)
 
 
 class QuestionBatches:
@@ -203,16 +232,27 @@ class QuestionBatches:
         batch_size: questions a batch; the last batch may be smaller.
         seed: of the order; None: by length and without chance, for evaluation.
         world: the number of processes that share a batch; no batch is smaller than that.
+        by: ``"words"`` gives :class:`Batch`, ``"sentences"`` :class:`SentenceBatch`.
 
     Raises:
         ValueError: there are fewer questions than processes, or none.
     """
 
-    def __init__(self, data: Encoded, batch_size: int, *, seed: int | None = None, world: int = 1) -> None:
+    def __init__(
+        self,
+        data: Encoded,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        world: int = 1,
+        by: Literal["words", "sentences"] = "words",
+    ) -> None:
         if len(data) < max(1, world):
             raise ValueError(f"at least {max(1, world)} questions are needed, got {len(data)}")
         self._data, self._seed, self._size = data, seed, max(batch_size, world)
-        self._lengths = (data.story[:, 1] - data.story[:, 0]).tolist()
+        self._batch = data.batch if by == "words" else data.sentences
+        ranges = data.story if by == "words" else data.telling
+        self._lengths = (ranges[:, 1] - ranges[:, 0]).tolist()
         self._starts = list(range(0, len(data), self._size))
         if len(data) - self._starts[-1] < world:
             self._starts.pop()
@@ -239,27 +279,28 @@ class QuestionBatches:
         chance.shuffle(batches)
         return batches
 
-    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch | SentenceBatch]:
         """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th question."""
         for rows in self.rows(number):
-            yield self._data.batch(rows[rank::world])
+            yield self._batch(rows[rank::world])
 
     def _cut(self, order: list[int]) -> list[list[int]]:
         ends = [*self._starts[1:], len(order)]
         return [order[start:end] for start, end in zip(self._starts, ends, strict=True)]
 
 
-def _padded(flat: Tensor, ranges: Tensor) -> tuple[Tensor, Tensor]:
-    """Ranges of a flat tensor as columns, (longest, N), and their lengths."""
+def _padded(flat: Tensor, ranges: Tensor, fill: int | None = _PAD) -> tuple[Tensor, Tensor]:
+    """Ranges of a flat tensor as columns, (longest, N), and their lengths.
+
+    Behind an end stands ``fill``, or, for None, the first element of the column.
+    """
     starts, lengths = ranges[:, 0], ranges[:, 1] - ranges[:, 0]
     steps = torch.arange(int(lengths.max()) if len(lengths) else 0)[:, None]
     inside = steps < lengths
-    at = torch.where(inside, starts + steps, 0)
-    return torch.where(inside, flat[at].long(), _PAD), lengths
+    at = torch.where(inside, starts + steps, starts)
+    values = flat[at].long()
+    return values if fill is None else torch.where(inside, values, fill), lengths
 
 
 def _tensor(values: array[int], dtype: torch.dtype) -> Tensor:
     return torch.frombuffer(values, dtype=dtype).clone() if values else torch.empty(0, dtype=dtype)
-
-
-_PAD = [UNKNOWN, PAD].index(PAD)

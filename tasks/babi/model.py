@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.babi.encode import Batch
+from liafseq.tasks.babi.encode import Batch, SentenceBatch
 from liafseq.tasks.models import build_layer, has_second_state
 from liafseq.tasks.training import Tally
 
@@ -77,13 +77,13 @@ class BabiModel(nn.Module):
         return torch.cat([part[-directions + at] for part in chosen for at in range(directions)], -1)
 
 
-def tally(model: nn.Module, batch: Batch) -> Tally:
+def tally(model: nn.Module, batch: Batch | SentenceBatch) -> Tally:
     """Sum of the cross-entropies, right answers and questions of a batch.
 
     A question whose answer training has not seen is wrong, and left out of the loss.
     """
-    story, story_lengths, question, question_lengths, answer = batch
-    logits = model(story, story_lengths, question, question_lengths).float()
+    *inputs, answer = batch
+    logits = model(*inputs).float()
     loss = cross_entropy(logits, answer, ignore_index=-1, reduction="sum")
     return Tally(loss, (logits.argmax(-1) == answer).sum(), len(answer))
 

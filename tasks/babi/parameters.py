@@ -59,8 +59,8 @@ def match_parameters(config: BabiRun, target: int, tolerance: float = 0.02) -> B
 def _count(config: BabiRun, words: int, answers: int) -> int:
     import torch
 
-    from liafseq.tasks.babi.model import BabiModel
+    from liafseq.tasks.babi.kinds import build_model
 
     with torch.device("meta"):
-        model: BabiModel = BabiModel(config, words, answers)
+        model = build_model(config, words, answers)
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -41,8 +41,10 @@ def open_recordings(
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, got {split!r}")
     if name in GENERATED:
+        from liafseq.tasks.dvs.generated import GENERATED as KINDS
         from liafseq.tasks.dvs.generated import open_generated
 
+        count = min(count, KINDS[name].most[split])
         return open_generated(name, split, count=count or None, seed=seed, **options)
     if data_dir is None:
         raise ValueError(f"{name} is read from a folder; data_dir is missing")

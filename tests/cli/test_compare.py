@@ -55,7 +55,7 @@ def test_killed_and_interrupted_it_ends_with_the_same_metrics(start: Start, tmp_
 
     # Standard output: the table and what was written; standard error: a line a run; no colours, no bars.
     lines = out.splitlines()
-    assert lines[0].split() == ["model", "task", "1", "solved", "weights", "training"]
+    assert lines[0].split() == ["model", "task", "1", "solved", "weights", "MAC", "AC", "energy", "training"]
     gru = next(row for row in whole["runs"] if row["model"] == "gru")
     assert lines[1].split()[:2] == ["gru", f"{100 * gru['accuracy']['1']:.1f}"]
     assert lines[-1].startswith("Written: whole/results.json, whole/table.md, whole/accuracy.png")

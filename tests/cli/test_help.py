@@ -17,6 +17,8 @@ COMMANDS = [
     ("evaluate",),
     ("compare",),
     ("compare", "babi"),
+    ("report",),
+    ("show",),
     ("data",),
     ("data", "babi"),
     ("data", "babi", "generate"),
@@ -51,7 +53,8 @@ def test_examples_are_commands_that_parse(call: Callable[..., Any]) -> None:
 
 def test_the_commands_stand_in_their_order(call: Callable[..., Any]) -> None:
     text = call("--help").stdout
-    places = [text.index(f"\n  {name} ") for name in ("train", "evaluate", "compare", "data")]
+    order = ("train", "evaluate", "compare", "report", "show", "data")
+    places = [text.index(f"\n  {name} ") for name in order]
     assert places == sorted(places)
 
 

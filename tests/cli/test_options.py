@@ -9,7 +9,7 @@ import pytest
 
 from liafseq.cli import compare as compare_command
 from liafseq.cli.options import parse_models, parse_pairs, parse_tasks
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import PRESETS, BabiRun
 from liafseq.tasks.models import model_names
 
 
@@ -95,7 +95,8 @@ def test_every_setting_of_a_run_reaches_it() -> None:
         "story": ["people=3"], "hidden_size": 8, "embedding_size": 9, "layers": 2, "dropout": 0.5,
         "bidirectional": True, "readout": "both", "epochs": 11, "batch_size": 12, "learning_rate": 0.5,
         "weight_decay": 0.25, "schedule": "constant", "warmup": 0.125, "clip": 2.0, "patience": 3,
-        "device": "auto", "devices": 2, "precision": "64-true", "threads": 4,
+        "device": "auto", "devices": 2, "nodes": 2, "precision": "64-true", "threads": 4, "hops": 3,
+        "attention": "unordered",
     }  # fmt: skip
     (run,) = plan(models="lstm", tasks="4", seed=13, **changes)
     assert run == BabiRun(
@@ -104,4 +105,18 @@ def test_every_setting_of_a_run_reaches_it() -> None:
     )  # fmt: skip
     default = BabiRun(model="lstm").to_json()
     same = {name for name, value in run.to_json().items() if value == default[name]}
-    assert same == {"model", "source", "options", "vectors"}
+    # A search alone sets score_test; the story model has its own test below.
+    assert same == {"model", "source", "options", "vectors", "score_test", "kind", "roles", "heads"}
+
+
+def test_a_kind_of_model_brings_its_presets_where_nothing_is_said() -> None:
+    (plain,) = plan(models="gru", tasks="4")
+    assert (plain.kind, plain.epochs, plain.patience) == ("plain", BabiRun.epochs, BabiRun.patience)
+    (story,) = plan(models="gru", tasks="4", model_kind="story")
+    assert story.kind == "story"
+    assert {name: getattr(story, name) for name in PRESETS["story"]} == PRESETS["story"]
+    said = {"epochs": 3, "patience": 0, "warmup": 0.0, "embedding_size": 7}
+    (story,) = plan(models="gru", tasks="4", model_kind="story", **said)
+    assert {name: getattr(story, name) for name in said} == said
+    with pytest.raises(ValueError, match="--model-kind"):
+        plan(models="gru", model_kind="stories")

@@ -13,6 +13,8 @@ from liafseq.tasks.models import model_names
 from liafseq.tasks.report import markdown, notes, plain_table, table, write_report
 from liafseq.tasks.study import summarise
 
+from .made_up import made_up
+
 TITLES = {1: "single-supporting-fact", 6: "yes-no-questions"}
 
 
@@ -31,6 +33,10 @@ def row(model: str, task: int, seed: int, accuracy: float | None, seconds: float
 def results(rows: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     settings = {"source": "generated", "questions": 2_000, "epochs": 10, "hidden_size": 64}
     return {"settings": settings, "runs": rows, "summary": summarise(rows), **more}
+
+
+def epoch_line(epoch: int, accuracy: float) -> dict[str, Any]:
+    return {"epoch": epoch, "loss": 1.0, "valid_loss": 1.0, "valid_accuracy": accuracy}
 
 
 def one_seed() -> dict[str, Any]:
@@ -66,6 +72,16 @@ def test_the_note_tells_the_questions_there_were_not_those_asked_for() -> None:
     text = " ".join(notes(results(rows)))
     assert "900 to 9,000 for training and validation a task" in text
     assert "2,000 for training and validation a task" in " ".join(notes(one_seed()))
+
+
+def test_costs_stand_beside_the_accuracy() -> None:
+    found = made_up([1], seeds=1)
+    header, rows = table(found)
+    assert header == ["model", "task 1", "solved", "weights", "MAC", "AC", "energy", "training"]
+    assert [row[-2] for row in rows] == ["4.00 µJ", "0.900 µJ", "13.0 µJ"] or rows[1][-2] == "900 nJ"
+    assert all(cell.isascii() for row in table(found, plus_minus="+-")[1] for cell in row)
+    assert any("4.6 pJ a multiply-accumulate" in line for line in notes(found))
+    assert "MAC" not in "".join(notes(made_up([1], seeds=1, costs=False)))
 
 
 def test_transposed_table_has_the_same_cells() -> None:
@@ -128,17 +144,21 @@ def test_report_files(tmp_path: Path) -> None:
     found = one_seed()
     for entry in found["runs"]:
         (tmp_path / entry["run"]).mkdir()
-        lines = [json.dumps({"epoch": epoch, "valid_accuracy": epoch / 10}) for epoch in (1, 2, 3)]
+        lines = [json.dumps(epoch_line(epoch, epoch / 10)) for epoch in (1, 2, 3)]
         (tmp_path / entry["run"] / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     files = write_report(found, tmp_path, TITLES)
-    assert [path.name for path in files] == ["table.md", "accuracy.png", "learning-curves.png"]
+    assert [path.name for path in files] == [
+        "table.md", "accuracy.png", "learning-curves.png", "report.html", "report.md", "report-curves.png",
+        "report-accuracy.png",
+    ]  # fmt: skip
     assert files[0].read_text(encoding="utf-8") == markdown(found, TITLES)
-    for path in files[1:]:
-        assert path.read_bytes().startswith(b"\x89PNG\r\n")
+    for path in files:
+        assert path.suffix != ".png" or path.read_bytes().startswith(b"\x89PNG\r\n")
 
 
-def test_without_a_finished_run_there_is_only_the_table(tmp_path: Path) -> None:
-    assert [path.name for path in write_report(results([row("gru", 1, 0, None)]), tmp_path)] == ["table.md"]
+def test_without_a_finished_run_there_is_no_picture(tmp_path: Path) -> None:
+    files = write_report(results([row("gru", 1, 0, None)]), tmp_path)
+    assert [path.name for path in files] == ["table.md", "report.html", "report.md"]
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 6, 20])
@@ -176,7 +196,7 @@ def test_curves_are_means_over_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = three_seeds()
     for entry, curve in zip(found["runs"], ([0.2, 0.5, 0.8], [0.4, 0.7], [0.6, 0.6, 0.9]), strict=True):
         (tmp_path / entry["run"]).mkdir()
-        text = "".join(json.dumps({"valid_accuracy": value}) + "\n" for value in curve)
+        text = "".join(json.dumps(epoch_line(at, value)) + "\n" for at, value in enumerate(curve, 1))
         (tmp_path / entry["run"] / "metrics.jsonl").write_text(text)
     plots.curves_plot(found, tmp_path, TITLES)
     (line,) = figures[0].axes[0].lines

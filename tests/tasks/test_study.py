@@ -72,7 +72,8 @@ def test_runs_are_spread_over_processes_and_summed_up(tmp_path: Path, fake: str)
     assert [row["run"] for row in results["runs"]] == [run.key() for run in runs]
     (summary,) = results["summary"]
     assert summary["accuracy"]["1"] == {
-        "mean": pytest.approx(0.915), "std": pytest.approx(0.00707107), "seeds": [0.91, 0.92]
+        "mean": pytest.approx(0.915), "std": pytest.approx(0.00707107), "seeds": [0.91, 0.92],
+        "interval": [pytest.approx(0.869, abs=0.002), pytest.approx(0.961, abs=0.002)],
     }  # fmt: skip
     assert summary["mean_accuracy"]["seeds"] == [pytest.approx(0.935), pytest.approx(0.945)]
     assert summary["solved"] == 1

@@ -14,7 +14,7 @@ from liafseq.tasks import launch as launching
 from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.launch import launch, make_fabric
 from liafseq.tasks.resume import best_line
-from liafseq.tasks.training import Tally, TrainingOptions, evaluate, fit
+from liafseq.tasks.training import Tally, TrainingOptions, _stop_early, evaluate, fit
 
 
 class Points:
@@ -193,6 +193,18 @@ def test_early_stopping_counts_from_the_last_better_accuracy(tmp_path):
     assert again.epochs_run == outcome.epochs_run
 
 
+def test_where_all_is_right_training_stops_after_two_epochs_more():
+    def stops(accuracies, patience):
+        lines = [{"epoch": at, "valid_accuracy": value} for at, value in enumerate(accuracies, 1)]
+        return _stop_early(lines, patience)
+
+    assert not stops([0.5, 1.0, 1.0], 5)
+    assert stops([0.5, 1.0, 1.0, 1.0], 5)
+    assert stops([1.0, 0.9], 1)
+    assert not stops([0.5, 0.9, 0.9, 0.9], 5)
+    assert not stops([1.0] * 9, 0)
+
+
 @pytest.mark.parametrize("where", ["training", "validation"])
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_best(tmp_path, where):
     calls = []
@@ -295,6 +307,11 @@ def test_an_error_of_a_spawned_process_comes_back_whole(monkeypatch):
 
     class Fabric:
         is_global_zero = True
+        world_size = 2
+
+        def barrier(self):
+            pass
+
         strategy = type("Strategy", (), {"launcher": type("Launcher", (), {"_start_method": "spawn"})})
 
         def launch(self, function):

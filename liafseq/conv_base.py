@@ -1,0 +1,266 @@
+"""What the convolutional layers share: nn.Conv2d's contract, maps over time, packing, the synapse."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from liafseq import ops
+from liafseq.direction import membrane_dtype, scaled
+from liafseq.neurons import Neuron
+from liafseq.parameters import Trait, TraitModule
+from liafseq.spec import options_of, options_repr
+
+__all__ = ["Layout", "TemporalConv2d", "over_time", "to_maps", "to_rows"]
+
+# s is 0 under a threshold out of reach: what is left is u_t = lambda u_{t-1} + I_t
+_INTEGRATOR = Neuron(activation="identity", feedback=None, detach_reset=True)
+
+
+def to_rows(maps: Tensor) -> Tensor:
+    """Maps (n, C, H, W) as (n * H * W, C): a channel a column; no copy of channels-last memory."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+
+
+def to_maps(rows: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of ``to_rows``; further leading dimensions stay."""
+    return rows.unflatten(-2, (-1, height, width)).movedim(-1, -3)
+
+
+def over_time(module: Any, x: Any) -> Any:
+    """A module that knows no time, applied to each step: the first two dimensions are one to it.
+
+    Args:
+        module: anything that takes (batch, ...) and returns a tensor (batch, ...).
+        x: (T, N, ...) or (N, T, ...), or a ``PackedSequence``, whose data have one already.
+
+    Returns:
+        (T, N, ...) or (N, T, ...), or a ``PackedSequence``.
+
+    >>> over_time(nn.AvgPool2d(2), torch.zeros(6, 3, 8, 34, 34)).shape
+    torch.Size([6, 3, 8, 17, 17])
+    """
+    if isinstance(x, PackedSequence):
+        return x._replace(data=module(x.data))
+    if x.dim() < 3:
+        raise ValueError(f"over_time: expected x of at least 3 dimensions, (T, N, ...), got {x.dim()}")
+    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    # vmap knows one memory format only
+    if not torch.compiler.is_compiling() and ops.transformed((x,)):
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+class Layout(NamedTuple):
+    """How the rows of maps over time lie: one a pixel, in the order sequence, row, column."""
+
+    batch: int
+    height: int
+    width: int
+    sizes: tuple[int, ...] | None
+    """Rows a step of packed data, or None: equal steps, a leading dimension T."""
+
+    @property
+    def rows(self) -> int:
+        return self.batch * self.height * self.width
+
+    def maps(self, rows: Tensor) -> Tensor:
+        return to_maps(rows, self.height, self.width)
+
+
+class TemporalConv2d(TraitModule, nn.Conv2d):
+    """nn.Conv2d over (T, N, C, H, W): all steps in one call, normalisation, synapse; state in, state out.
+
+    It is an ``nn.Conv2d`` for code that looks for convolutions (to initialise them, for instance),
+    with its constructor checks, attributes, ``weight`` and ``bias``. Subclasses say in
+    ``_advance`` what becomes of the current and in ``_state_names`` what the state is.
+    """
+
+    _traits = ()
+    norm: nn.BatchNorm2d | None
+
+    def _prepare(self, arguments: dict[str, Any], **kind: bool) -> None:
+        """Create everything from the ``locals()`` of a constructor; ``kind`` is for ``_configure``."""
+        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups",
+                 "bias", "padding_mode", "device", "dtype")  # fmt: skip
+        nn.Conv2d.__init__(self, **{name: arguments[name] for name in names})
+        options = options_of(arguments)
+        for name, value in (
+            ("batch_first", arguments["batch_first"]),
+            ("synapse", options.get("synapse", True)),
+        ):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        if options["normalization"] not in (None, "batch"):
+            raise ValueError(
+                f"normalization should be one of 'batch', None, got: {options['normalization']!r}"
+            )
+        factory = {"device": arguments["device"], "dtype": arguments["dtype"]}
+        self.batch_first = arguments["batch_first"]
+        self._configure(options, **kind)
+        if options.get("synapse", True):
+            synapse = ("synapse_decay", options["synapse_decay"], options["learn_synapse_decay"])
+            self._traits += (Trait(*synapse, "fraction", options["share"]),)
+        normalized = options["normalization"] == "batch"
+        self.norm = nn.BatchNorm2d(self.out_channels, **factory) if normalized else None
+        self._create_recurrent(factory)
+        self._create_traits("", self.out_channels, factory)
+        self._reset_more()
+
+    def _configure(self, options: dict[str, Any], **kind: bool) -> None:
+        """Keep the options and take the numbers of the neuron from them."""
+        raise NotImplementedError
+
+    def _create_recurrent(self, factory: dict[str, Any]) -> None:
+        """Parameters beside those of the convolution."""
+
+    def reset_parameters(self) -> None:
+        """Initialise all parameters anew: weight and bias as nn.Conv2d does, with its random numbers.
+
+        Then follow W_hh, likewise, the normalisation, and the numbers of synapse and neuron.
+        """
+        nn.Conv2d.reset_parameters(self)
+        # nn.Conv2d's constructor calls this before there is anything else
+        if self._traits:
+            self._reset_more()
+
+    def _reset_more(self) -> None:
+        if self.norm is not None:
+            self.norm.reset_parameters()
+        self._reset_traits("")
+
+    def extra_repr(self) -> str:
+        first = ", batch_first=True" if self.batch_first else ""
+        return nn.Conv2d.extra_repr(self) + first + options_repr(self, self._options)
+
+    # state
+
+    def _state_names(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _advance(
+        self, current: Tensor, values: dict[str, Tensor], states: tuple[Tensor, ...] | None, layout: Layout
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Output and last state, as rows, of currents (T, rows, C) or packed; ``states`` as rows."""
+        raise NotImplementedError
+
+    def _check_type(self, hx: Any) -> tuple[Tensor, ...]:
+        """The given state as a tuple of its tensors."""
+        names, name = self._state_names(), type(self).__name__
+        if len(names) == 1:
+            if not isinstance(hx, Tensor):
+                raise TypeError(f"{name}: hx should be one tensor, {names[0]}, got: {type(hx).__name__}")
+            return (hx,)
+        whole = isinstance(hx, (tuple, list)) and len(hx) == len(names)
+        if not whole or not all(isinstance(state, Tensor) for state in hx):
+            got = f"{len(hx)} values" if isinstance(hx, (tuple, list)) else type(hx).__name__
+            raise TypeError(f"{name}: hx should be ({', '.join(names)}), {len(names)} tensors, got: {got}")
+        return tuple(hx)
+
+    def _check_states(self, states: tuple[Tensor, ...], x: Tensor, shape: tuple[int, ...]) -> None:
+        for name, state in zip(self._state_names(), states, strict=True):
+            if tuple(state.shape) != shape:
+                raise RuntimeError(f"Expected {name} size {shape}, got {tuple(state.shape)}")
+            if state.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+                raise RuntimeError(f"{name} dtype ({state.dtype}) does not match input dtype ({x.dtype})")
+
+    # forward
+
+    def _convolve(self, x: Tensor, gain: Tensor | None) -> Tensor:
+        """The current of maps (n, C, H, W), normalised; ``gain`` is a factor of all of it."""
+        if self.norm is None:
+            weight = scaled(self.weight, gain, self.weight.dtype)
+            return self._conv_forward(_channels_last(x), weight, scaled(self.bias, gain, self.weight.dtype))
+        maps = self.norm(self._conv_forward(_channels_last(x), self.weight, self.bias))
+        return maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
+
+    def _synapse(
+        self, current: Tensor, values: dict[str, Tensor], first: Tensor | None, layout: Layout
+    ) -> tuple[Tensor, Tensor]:
+        """I_t = lambda I_{t-1} + current_t and the last I, as the definition of the neurons has it."""
+        decay = values["synapse_decay"]
+        rest = decay.new_zeros(layout.rows, self.out_channels) if first is None else decay * first
+        never = torch.full((), torch.finfo(decay.dtype).max, dtype=decay.dtype, device=decay.device)
+        out, _, last = ops.recurrence(
+            current, None, None, None, decay, never, None, rest, None, _INTEGRATOR, layout.sizes
+        )
+        return out, last
+
+    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:  # noqa: ARG002 - for subclasses
+        """What the current is multiplied with."""
+        return None
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """Run over a sequence of maps; see the class for shapes."""
+        packed = input if isinstance(input, PackedSequence) else None
+        name = type(self).__name__
+        if packed is not None:
+            x, batch_sizes, order, back = packed
+            sizes = tuple(batch_sizes.tolist())
+            batched = True
+            if x.dim() != 4:
+                raise RuntimeError(
+                    f"Expected packed data of 4 dimensions, (sum of lengths, C, H, W), as input to {name}, "
+                    f"but got data of size: {list(x.shape)}"
+                )
+        else:
+            x, sizes, order, back = input, None, None, None
+            if x.dim() not in (4, 5):
+                raise RuntimeError(
+                    f"Expected 4D (unbatched) or 5D (batched) input to {name}, "
+                    f"but got input of size: {list(x.shape)}"
+                )
+            batched = x.dim() == 5
+            if not batched:
+                x = x.unsqueeze(1)
+            elif self.batch_first:
+                x = x.transpose(0, 1)
+            if x.size(0) == 0:
+                raise RuntimeError(f"Expected sequence length to be larger than 0 in {name}")
+        given = None if hx is None else self._check_type(hx)
+        batch = x.size(1) if sizes is None else sizes[0]
+        precise = membrane_dtype(self.weight.dtype)
+        values = self._trait_values("", precise)
+        gain = self._gain(values)
+        # the gain of a current that has a state of its own comes after it
+        late = gain if "synapse_decay" in values else None
+        maps = self._convolve(x.flatten(0, 1) if sizes is None else x, None if late is not None else gain)
+
+        channels, height, width = maps.shape[1:]
+        pixels = height * width
+        layout = Layout(batch, height, width, None if sizes is None else tuple(n * pixels for n in sizes))
+        if given is not None:
+            shape = (batch, channels, height, width) if batched else (channels, height, width)
+            self._check_states(given, x, shape)
+            if not batched:
+                given = tuple(state.unsqueeze(0) for state in given)
+            if order is not None:
+                given = tuple(state.index_select(0, order) for state in given)
+            given = tuple(to_rows(state.to(precise)) for state in given)
+        current = to_rows(maps).to(precise)
+        if sizes is None:
+            current = current.unflatten(0, (x.size(0), layout.rows))
+        last: tuple[Tensor, ...] = ()
+        if "synapse_decay" in values:
+            current, charge = self._synapse(current, values, None if given is None else given[-1], layout)
+            current = current if late is None else current * late
+            last = (charge,)
+        rows, ends = self._advance(current, values, given, layout)
+
+        out: Any = layout.maps(rows).to(x.dtype)
+        states = tuple(layout.maps(end).to(x.dtype) for end in ends + last)
+        if back is not None:
+            states = tuple(state.index_select(0, back) for state in states)
+        if packed is not None:
+            out = PackedSequence(out, batch_sizes, order, back)
+        elif not batched:
+            out, states = out.squeeze(1), tuple(state.squeeze(0) for state in states)
+        elif self.batch_first:
+            out = out.transpose(0, 1)
+        return out, (states[0] if len(states) == 1 else states)

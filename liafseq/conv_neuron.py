@@ -1,0 +1,83 @@
+"""The spiking convolution: a neuron of ``liafseq.neurons`` at each pixel and channel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn import Parameter, init
+
+from liafseq import ops
+from liafseq.conv_base import Layout, TemporalConv2d, to_rows
+from liafseq.direction import scaled
+from liafseq.neurons import advance
+from liafseq.ops.reference import Product
+from liafseq.spec import SpikingModule
+
+__all__ = ["SpikingConv2d"]
+
+
+class SpikingConv2d(SpikingModule, TemporalConv2d):
+    """A convolution of all steps and the membrane recurrence on its maps, channels as neurons."""
+
+    _wide_share = "channel"
+
+    def _create_recurrent(self, factory: dict[str, Any]) -> None:
+        size = self._options["recurrent_kernel_size"]
+        if self.neuron.feedback is None:
+            if size is not None:
+                raise ValueError("recurrent_kernel_size: without feedback there is no recurrent convolution")
+            self.register_parameter("weight_hh", None)
+            return
+        size = self.kernel_size if size is None else size
+        channels = self.out_channels
+        like = nn.Conv2d(channels, channels, size, groups=self.groups, device="meta")
+        self.weight_hh = Parameter(torch.empty(like.weight.shape, **factory))
+
+    def _reset_more(self) -> None:
+        if self.weight_hh is not None:
+            init.kaiming_uniform_(self.weight_hh, a=math.sqrt(5))
+        super()._reset_more()
+
+    def _state_names(self) -> tuple[str, ...]:
+        names = ("c_0",) if self.state_format == "gru" else ("h_0", "c_0")
+        return (*names, "i_0") if self._options["synapse"] else names
+
+    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
+        return self._current_gain(values)
+
+    def _recurrent(self, layout: Layout) -> Product:
+        """What stands for the product with W_hh: the second convolution, on rows."""
+
+        def product(rows: Tensor, weight: Tensor) -> Tensor:
+            maps = layout.maps(rows).to(weight.dtype)
+            return to_rows(F.conv2d(maps, weight, padding="same", groups=self.groups)).to(rows.dtype)
+
+        return product
+
+    def _advance(
+        self, current: Tensor, values: dict[str, Tensor], states: tuple[Tensor, ...] | None, layout: Layout
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        h0, c0 = None, None
+        if states is not None:
+            h0, c0 = (None, states[0]) if self.state_format == "gru" else states[:2]
+        rest = current.new_zeros(layout.rows, self.out_channels)
+        v0, r0 = self._start(values, h0, c0, rest)
+        weight = scaled(self.weight_hh, self._current_gain(values), self.weight.dtype)
+        out, h, c = ops.recurrence(
+            current, None, weight, None, values["decay"], values["threshold"], values.get("leak"),
+            v0, r0, self.neuron, layout.sizes, product=None if weight is None else self._recurrent(layout),
+        )  # fmt: skip
+        return out, ((c,) if self.state_format == "gru" else (h, c))
+
+    def emit(self, membrane: Tensor) -> Tensor:
+        """The output y that belongs to a membrane potential u (..., C', H', W').
+
+        Useful with ``state_format="gru"``, where only u is returned.
+        """
+        values = self._trait_values("", membrane.dtype)
+        maps = {name: value.reshape(*value.shape, 1, 1) for name, value in values.items()}
+        return advance(membrane, maps["decay"], maps["threshold"], maps.get("leak"), self.neuron)[0]

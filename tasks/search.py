@@ -1,0 +1,325 @@
+"""The same small search of settings for every model of a study, by validation accuracy alone.
+
+Random search over a declared space (Bergstra and Bengio, Random Search for Hyper-Parameter
+Optimization, JMLR 13, 2012). The first configuration of each model is the one that was given; number
+i of a search of N is the same for every N > i. Learning rates and sizes are the same for all models;
+a model's neuron options are drawn beside them. One setting is chosen for a model: the one with the
+best validation accuracy, mean over all tasks of the study, each trained for the study's own number of
+epochs with one seed that is none of the study's. The test set is not read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+__all__ = ["NEURON_SPACE", "SEED", "Among", "LogUniform", "Search", "candidates", "fairness", "settle"]
+
+SEED = 1_000_003
+"""Of the search's runs and draws; the next number that is none of the study's seeds where it is one."""
+
+Run = TypeVar("Run", bound=Any)
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A number whose logarithm is uniform, to three digits.
+
+    >>> LogUniform(0.001, 0.1).draw(0.5)
+    0.01
+    >>> str(LogUniform(0.001, 0.1))
+    'log-uniform 0.001 to 0.1'
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high < math.inf:
+            raise ValueError(f"a log-uniform space needs 0 < low < high, got {self.low} and {self.high}")
+
+    def draw(self, at: float) -> float:
+        """The value at a quantile, 0 to 1."""
+        return float(f"{math.exp(math.log(self.low) + at * math.log(self.high / self.low)):.3g}")
+
+    def __str__(self) -> str:
+        return f"log-uniform {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Among:
+    """One of some values, all as likely.
+
+    >>> Among((1, 2, 3)).draw(0.5), str(Among((1, 2, 3)))
+    (2, '1 | 2 | 3')
+    """
+
+    values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a space needs at least one value, got none")
+
+    def draw(self, at: float) -> Any:
+        """The value at a quantile, 0 to 1."""
+        return self.values[min(int(at * len(self.values)), len(self.values) - 1)]
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.values))
+
+
+Space = Mapping[str, LogUniform | Among]
+
+_WIDTHS = Among((0.2, 0.4, 1.0))
+_SPIKING: Space = {
+    "decay": Among((0.2, 0.5, 0.9)),
+    "threshold": Among((0.3, 0.5, 1.0)),
+    "surrogate_width": _WIDTHS,
+}
+NEURON_SPACE: Mapping[str, Space] = {
+    "liaf": {**_SPIKING, "decay": Among(("fast-and-slow", 0.05, 0.5, 0.9))},
+    "lif": _SPIKING,
+    "dalif": _SPIKING,
+    "mlif": _SPIKING,
+    "conv-liaf": _SPIKING,
+    "conv-lif": _SPIKING,
+    "conv-dalif": _SPIKING,
+    "conv-mlif": _SPIKING,
+}
+"""What is searched of each kind of neuron: the part of the potential that stays from step to step, the
+threshold, and how wide the surrogate derivative is."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched.
+
+    Args:
+        configurations: for each model, the given one among them.
+        space: fields of a run, drawn alike for all models.
+        neurons: neuron options, by model. Those that a run sets already stay as they are.
+
+    Raises:
+        ValueError: fewer than two configurations, or an empty space.
+
+    >>> str(Search(4, {"learning_rate": LogUniform(1e-3, 1e-1)}, {"lif": {"decay": Among((0.5, 0.9))}}))
+    'learning_rate log-uniform 0.001 to 0.1; lif: decay 0.5 | 0.9'
+    """
+
+    configurations: int
+    space: Space
+    neurons: Mapping[str, Space] = field(default_factory=lambda: NEURON_SPACE)
+
+    def __post_init__(self) -> None:
+        if self.configurations < 2:
+            raise ValueError(
+                "a search needs at least 2 configurations a model, of which the first is the given one; "
+                f"got {self.configurations}"
+            )
+        if not self.space:
+            raise ValueError("a search needs at least one field to search")
+
+    def of(self, models: Sequence[str]) -> Search:
+        """The search for these models."""
+        own = {model: self.neurons[model] for model in models if model in self.neurons}
+        return dataclasses.replace(self, neurons=own)
+
+    def __str__(self) -> str:
+        alike: dict[str, list[str]] = {}
+        for model, space in self.neurons.items():
+            alike.setdefault(_listed(space), []).append(model)
+        return "; ".join([_listed(self.space), *(f"{', '.join(own)}: {text}" for text, own in alike.items())])
+
+    def to_json(self) -> dict[str, Any]:
+        """The space in words: fields, and options by model."""
+        return {
+            "fields": {name: str(values) for name, values in self.space.items()},
+            "neurons": {
+                model: {name: str(values) for name, values in space.items()}
+                for model, space in self.neurons.items()
+            },
+        }
+
+
+def candidates(search: Search, run: Any) -> list[dict[str, Any]]:
+    """The settings that are tried for the model of a run; the first one is empty: the run as it is.
+
+    Returns:
+        fields of the run by name; ``options`` holds the neuron options that differ from the run's.
+    """
+    import numpy as np
+
+    fixed = set(dict(run.options))
+    neurons = {
+        name: values for name, values in search.neurons.get(run.model, {}).items() if name not in fixed
+    }
+    found: list[dict[str, Any]] = [{}]
+    for index in range(1, search.configurations):
+        # A stream for each number, so that a longer search begins with the shorter one.
+        shared = np.random.default_rng([SEED, index])
+        own = np.random.default_rng([SEED, index, zlib.crc32(run.model.encode())])
+        settings = {name: values.draw(shared.random()) for name, values in search.space.items()}
+        if neurons:
+            settings["options"] = {name: values.draw(own.random()) for name, values in neurons.items()}
+        found.append(settings)
+    return found
+
+
+def settle(
+    runs: Sequence[Run], search: Search, do: Callable[[Sequence[Run]], list[dict[str, Any]]]
+) -> tuple[list[Run], dict[str, Any]]:
+    """Searches settings for each model, and gives the runs with those that were chosen.
+
+    Args:
+        runs: of the study; dataclasses with ``seed``, ``options`` and ``score_test``.
+        search: what is searched.
+        do: does runs and gives their rows, as :meth:`liafseq.tasks.runs.Work.rows` does.
+
+    Returns:
+        the runs with the chosen settings, and the part ``search`` of the results:
+
+        * ``configurations``, ``seed``, ``epochs``, ``space`` (of :meth:`Search.to_json`), ``line`` (all of
+          this in words);
+        * ``models``: for each model ``tried``, a list of ``settings``, ``valid_accuracy`` (the mean over
+          the tasks; None where a run failed), ``by_task`` (a list, in the order of ``tasks``), ``runs``
+          (their folders) and ``errors``; and ``chosen``, the number of the best of them, from 0. Among
+          equals the first is chosen; where all failed, the given settings.
+
+    Raises:
+        TypeError: runs that cannot be kept from the test set.
+    """
+    search = search.of(list(dict.fromkeys(run.model for run in runs)))
+    seeds = {run.seed for run in runs}
+    seed = next(number for number in range(SEED, SEED + len(seeds) + 1) if number not in seeds)
+    first: dict[tuple[Any, ...], Run] = {}
+    for run in runs:
+        first.setdefault((run.model, run.tasks), run)
+    tried = {run.model: candidates(search, run) for run in first.values()}
+    trials = [
+        _trial(_with(run, tried[run.model][number]), seed)
+        for number in range(search.configurations)
+        for run in first.values()
+    ]
+    rows = do(trials)
+    models: dict[str, Any] = {}
+    for model, settings in tried.items():
+        entries = []
+        for number, setting in enumerate(settings):
+            start = number * len(first)
+            own = [row for row in rows[start : start + len(first)] if row["model"] == model]
+            entries.append(_entry(setting, own))
+        scores = [-1.0 if entry["valid_accuracy"] is None else entry["valid_accuracy"] for entry in entries]
+        models[model] = {"tried": entries, "chosen": scores.index(max(scores))}
+    chosen = [_with(run, tried[run.model][models[run.model]["chosen"]]) for run in runs]
+    epochs = runs[0].to_json().get("epochs")
+    budget = "" if epochs is None else f"{epochs} epochs, " if epochs != 1 else "1 epoch, "
+    line = (
+        f"search: {search.configurations} configurations a model, one seed, {budget}"
+        f"chosen by validation accuracy; space: {search}"
+    )
+    return chosen, {
+        "configurations": search.configurations,
+        "seed": seed,
+        "epochs": epochs,
+        "tasks": [list(tasks) for tasks in dict.fromkeys(run.tasks for run in runs)],
+        "space": search.to_json(),
+        "line": line,
+        "models": models,
+    }
+
+
+def fairness(
+    runs: Sequence[Any], rows: Sequence[Mapping[str, Any]], search: Mapping[str, Any] | None
+) -> list[str]:
+    """What each model of a study was allowed, a line each: data and budget, size, settings.
+
+    Args:
+        runs: of the study, as they were done.
+        rows: theirs.
+        search: of :func:`settle`, or None.
+    """
+    configs = [run.to_json() for run in runs]
+    seeds = len({run.seed for run in runs})
+    budget = [
+        f"{name.replace('_', ' ')} {_values(configs, name)}"
+        for name in ("epochs", "batch_size")
+        if name in configs[0]
+    ]
+    lines = [
+        "Every model reads the same training, validation and test examples, with "
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}; {', '.join(budget)}. The epoch is chosen by "
+        "validation accuracy; the test examples are scored once, after training."
+    ]
+    sizes = {config["hidden_size"] for config in configs}
+    counts = _parameters(rows)
+    if counts is not None and counts <= 0.02:
+        lines.append(f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, a task.")
+    elif len(sizes) == 1:
+        lines.append(f"Size: hidden size {sizes.pop()} for all models, whatever the number of parameters.")
+    else:
+        lines.append("Size: hidden sizes differ from model to model, and so do the numbers of parameters.")
+    if search is None:
+        same = _values(configs, "learning_rate")
+        lines.append(
+            f"No settings were searched: learning rate {same} for all models, neuron options as given or "
+            "by default."
+        )
+        return lines
+    lines.append(search["line"])
+    for model, found in search["models"].items():
+        best = found["tried"][found["chosen"]]
+        score = "all failed" if best["valid_accuracy"] is None else f"{100 * best['valid_accuracy']:.1f}%"
+        settings = {**best["settings"], **best["settings"].get("options", {})}
+        settings.pop("options", None)
+        text = ", ".join(f"{name} {value}" for name, value in settings.items()) or "the given settings"
+        lines.append(f"Chosen for {model} (validation accuracy {score}): {text}.")
+    return lines
+
+
+def _trial(run: Run, seed: int) -> Run:
+    if not hasattr(run, "score_test"):
+        raise TypeError(f"{type(run).__name__} has no score_test: its runs cannot be kept from the test set")
+    return dataclasses.replace(run, seed=seed, score_test=False)
+
+
+def _with(run: Run, settings: Mapping[str, Any]) -> Run:
+    changes = dict(settings)
+    if "options" in changes:
+        changes["options"] = {**dict(run.options), **changes["options"]}
+    return dataclasses.replace(run, **changes)
+
+
+def _entry(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    good = all(row["status"] == "finished" for row in rows)
+    by_task = [row["valid_accuracy"] if row["status"] == "finished" else None for row in rows]
+    return {
+        "settings": dict(settings),
+        "valid_accuracy": math.fsum(by_task) / len(by_task) if good else None,
+        "by_task": by_task,
+        "runs": [row["run"] for row in rows],
+        "errors": [row["error"] for row in rows if row["status"] == "failed"],
+    }
+
+
+def _listed(space: Space) -> str:
+    return ", ".join(f"{name} {values}" for name, values in space.items())
+
+
+def _values(configs: Sequence[Mapping[str, Any]], name: str) -> str:
+    found = sorted({config[name] for config in configs})
+    return f"{found[0]:g}" if len(found) == 1 else f"{found[0]:g} to {found[-1]:g}"
+
+
+def _parameters(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The largest relative difference of the numbers of parameters of one task's models."""
+    of_task: dict[tuple[Any, ...], set[int]] = {}
+    for row in rows:
+        if row.get("parameters") is not None:
+            of_task.setdefault(tuple(row["tasks"]), set()).add(row["parameters"])
+    if not of_task:
+        return None
+    return max(max(counts) / min(counts) - 1 for counts in of_task.values())

@@ -1,0 +1,145 @@
+"""The networks for recordings: shapes, padding, order of time, gradients, one shape for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from liafseq.tasks.dvs.adapter import count_parameters
+from liafseq.tasks.dvs.config import DvsRun
+from liafseq.tasks.dvs.encode import Batch
+from liafseq.tasks.dvs.model import DvsModel, tally
+from liafseq.tasks.models import model_names
+
+MODELS = model_names("dvs")
+SPIKING = [name for name in MODELS if name.startswith("conv-") and name != "conv-lstm"]
+SIZE, CLASSES = (9, 11), 4
+
+
+def config(model, **fields):
+    return DvsRun(**({"model": model, "channels": (4, 6), "hidden_size": 8, "steps": 5} | fields))
+
+
+def net(model, **fields):
+    torch.manual_seed(0)
+    return DvsModel(config(model, **fields), SIZE, CLASSES)
+
+
+def frames(steps=5, many=3, seed=0):
+    chance = torch.Generator().manual_seed(seed)
+    return torch.poisson(torch.ones(steps, many, 2, *SIZE), generator=chance)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "last", "max"])
+@pytest.mark.parametrize("head", ["flat", "mean"])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_batch_gives_logits_and_every_weight_a_gradient(model, head, aggregate):
+    network = net(model, head=head, aggregate=aggregate)
+    logits = network(frames(), torch.tensor([5, 5, 5]))
+    assert logits.shape == (3, CLASSES)
+    logits.square().sum().backward()
+    without = [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()
+    ]
+    assert not without
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "last", "max"])
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "conv3d"])
+def test_steps_behind_the_end_change_nothing(model, aggregate):
+    network = net(model, aggregate=aggregate).eval()
+    x, lengths = frames(many=3), torch.tensor([5, 3, 1])
+    padded = x.clone()
+    for column, length in enumerate(lengths.tolist()):
+        padded[length:, column] = 0
+    together = network(padded, lengths)
+    alone = [network(x[:n, at : at + 1], torch.tensor([n])) for at, n in enumerate(lengths.tolist())]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_normalisation_sees_no_padding():
+    network, lengths = net("conv-liaf"), torch.tensor([5, 2])
+    x = frames(many=2)
+    x[2:, 1] = 0
+    network(x, lengths)
+    seen = network.layers[0].norm.running_mean.clone()
+    other = net("conv-liaf")
+    present = torch.cat([x[:, 0], x[:2, 1]])
+    expected = torch.nn.functional.conv2d(present, other.layers[0].weight, other.layers[0].bias, padding=1)
+    torch.testing.assert_close(seen, 0.1 * expected.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_order_of_time_matters(model):
+    network = net(model).eval()
+    x, lengths = frames(steps=5, many=2, seed=1), torch.tensor([5, 5])
+    assert not torch.allclose(network(x, lengths), network(x.flip(0), lengths), atol=1e-6)
+
+
+@pytest.mark.parametrize("model", SPIKING)
+def test_options_reach_the_neurons(model):
+    slow = net(model, options={"decay": 0.9}).layers[0].neuron_parameters()["decay"]
+    assert slow.detach().tolist() == pytest.approx([0.9] * 4, abs=1e-6)
+    assert not net(model).layers[0].neuron_parameters()["decay"].allclose(slow)
+
+
+@pytest.mark.parametrize("model", SPIKING)
+def test_a_synaptic_block_has_a_learned_decay_a_channel(model):
+    plain, block = net(model), net(model, synapse=True)
+    more = {name for name, _ in block.named_parameters()} - {name for name, _ in plain.named_parameters()}
+    assert {name.split(".")[-1] for name in more} == {"synapse_decay"}
+
+
+def test_baselines_have_the_same_shape_and_more_weights():
+    counts = {
+        m: count_parameters(config(m, channels=(16, 32, 32), head="mean"), (34, 34), 10) for m in MODELS
+    }
+    assert counts["conv3d"] > 2.9 * counts["conv-lif"]
+    assert counts["conv-lstm"] > 6 * counts["conv-liaf"]
+    for model in MODELS:
+        network = DvsModel(config(model, channels=(16, 32, 32), head="mean"), (34, 34), 10)
+        assert counts[model] == sum(p.numel() for p in network.parameters())
+
+
+def test_tally_counts_what_is_right():
+    network = net("gru").eval()
+    x, lengths = frames(many=3), torch.tensor([5, 5, 5])
+    answer = network(x, lengths).argmax(-1)
+    labels = answer.clone()
+    labels[1] = (labels[1] + 1) % CLASSES
+    found = tally(network, Batch(x, lengths, labels))
+    assert (int(found.correct), found.count) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "text"),
+    [
+        ({"model": "conv-gru"}, ValueError, "unknown model of task 'dvs': 'conv-gru', did you mean"),
+        ({"data": "mnist"}, ValueError, "data must be one of digits, gestures"),
+        ({"data": "nmnist"}, ValueError, "data_dir must name the folder of nmnist"),
+        ({"data_dir": "x"}, ValueError, "data_dir is for published data sets; digits is generated"),
+        ({"channels": ()}, ValueError, "channels must name at least one"),
+        ({"channels": (0,)}, ValueError, "channels must be at least 1"),
+        ({"channels": "16"}, TypeError, "channels must be whole numbers"),
+        ({"kernel_size": 4}, ValueError, "kernel_size must be odd"),
+        ({"model": "gru", "synapse": True}, ValueError, "synapse is for the spiking convolutions"),
+        ({"synapse": 1}, TypeError, "synapse must be True or False"),
+        ({"steps": 0}, ValueError, "one of steps and step_us"),
+        ({"compress": "max"}, ValueError, "compress must be one of time, count"),
+        ({"options": {"decai": 1}}, ValueError, "no neuron option 'decai', did you mean 'decay'"),
+        ({"tau_us": -1.0}, ValueError, "tau_us must be finite, above 0"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(fields, error, text):
+    with pytest.raises(error, match=text):
+        DvsRun(**fields)
+
+
+def test_a_run_survives_json_and_has_a_name_of_its_own():
+    run = config("conv-dalif", options={"decay": 0.3}, data_options={"motion": "slow"})
+    assert DvsRun.from_json(run.to_json()) == run
+    assert replace(run, seed=1).key() != run.key() != replace(run, steps=6).key()
+    with pytest.raises(ValueError, match="unknown field of a run: stepz"):
+        DvsRun.from_json({"stepz": 3})

@@ -1,0 +1,183 @@
+"""Studies whose truth is known, to see how often the statistics of a study say what is not so.
+
+    python tests/tasks/simulated_studies.py        # the tables of the documentation, some minutes
+
+Accuracies are shares of 1,000 right answers: a level of the task, the model's true difference, what the
+seed does to the run, and the chance of the test questions, rounded as a test does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from liafseq.tasks.statistics import bootstrap_interval, compare_pairs
+
+NOISE = 0.02
+"""Standard deviation of a run's accuracy over the seeds, between tasks from a quarter to twice that."""
+
+
+class Outcome(NamedTuple):
+    """Of ``studies``: in how many at least one pair was told apart, how many pairs, of how many."""
+
+    studies: int
+    any_told: int
+    told: int
+    pairs: int
+    wrong_way: int
+
+
+def simulate_studies(
+    kind: str,
+    studies: int,
+    *,
+    models: int = 4,
+    tasks: int = 5,
+    seeds: int = 3,
+    effect: float = 0.0,
+    seed: int = 0,
+) -> Outcome:
+    """Draws studies and compares their models.
+
+    Args:
+        kind: of the truth.
+            ``"same"``: all models have the same distribution on each task, normal around a level of
+            the task, with a spread of the task.
+            ``"interaction"``: each model is better on some tasks and worse on others, with no
+            difference in the mean over the tasks.
+            ``"shared"``: as same, with an effect of the seed that is the same for all models.
+            ``"solved or not"``: each run solves its task (98%) or not (60%), with equal chances for all
+            models, and no spread but that on half of the tasks.
+            ``"one model fails"``: the first model solves a task or not, the others always have what it
+            has in the mean: equal means, unequal distributions, outside the null hypothesis.
+            ``"seed of a model"``: as same, with an effect of model and seed that all its tasks share:
+            pairs of runs that are not independent, outside the null hypothesis.
+        effect: of the first model, added to its accuracy in each task.
+        seed: of the drawing.
+    """
+    rng = np.random.default_rng(seed)
+    any_told = told = pairs = wrong = 0
+    for _ in range(studies):
+        accuracy = _draw(kind, rng, models, tasks, seeds)
+        accuracy[0] += effect
+        accuracy = np.round(np.clip(accuracy, 0, 1), 3)
+        found = compare_pairs(list(_rows(accuracy)))
+        if effect:
+            found = [entry for entry in found if entry["first"] == "model 0"]
+        verdicts = [entry["verdict"] for entry in found]
+        here = sum(verdict in ("better", "worse") for verdict in verdicts)
+        wrong += verdicts.count("worse") if effect else 0
+        any_told, told, pairs = any_told + bool(here), told + here, pairs + len(found)
+    return Outcome(studies, any_told, told, pairs, wrong)
+
+
+def simulate_coverage(shape: str, studies: int, *, tasks: int, seeds: int, seed: int = 0) -> float:
+    """How often the interval of the mean accuracy over the tasks holds the true one.
+
+    Args:
+        shape: of a run's deviation: ``"normal"``, ``"skewed"`` (exponential, to below) or ``"solved or
+            not"`` (one run in five is at 40% instead of 80%).
+    """
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(studies):
+        if shape == "normal":
+            values, truth = rng.normal(0.6, NOISE, (tasks, seeds)), 0.6
+        elif shape == "skewed":
+            values, truth = 0.62 - rng.exponential(NOISE, (tasks, seeds)), 0.6
+        else:
+            values = np.where(rng.random((tasks, seeds)) < 0.2, 0.4, 0.8)
+            values, truth = values + rng.normal(0, 0.01, values.shape), 0.72
+        ends = bootstrap_interval([list(task) for task in values / tasks])
+        hits += ends is not None and ends[0] - 1e-6 <= truth <= ends[1] + 1e-6
+    return hits / studies
+
+
+def _draw(kind: str, rng: np.random.Generator, models: int, tasks: int, seeds: int) -> np.ndarray:
+    shape = (models, tasks, seeds)
+    if kind in ("solved or not", "one model fails"):
+        chance = rng.uniform(0.1, 0.6, (1, tasks, 1))
+        if kind == "one model fails":
+            failing = np.where(rng.random(shape) < chance, 0.60, 0.98)
+            mean = 0.98 - 0.38 * chance
+            return np.concatenate([failing[:1], np.broadcast_to(mean, shape)[1:]])
+        spread = NOISE * (np.arange(tasks) % 2)[None, :, None]
+        return np.where(rng.random(shape) < chance, 0.60, 0.98) + rng.normal(0, 1, shape) * spread
+    level = rng.uniform(0.3, 0.9, (1, tasks, 1))
+    spread = NOISE * rng.uniform(0.25, 2.0, (1, tasks, 1))
+    values = level + rng.normal(0, 1, shape) * spread
+    if kind == "interaction":
+        shift = rng.normal(0, 2 * NOISE, (models, tasks, 1))
+        values += shift - shift.mean(1, keepdims=True)
+    elif kind == "shared":
+        values += rng.normal(0, 2 * NOISE, (1, 1, seeds)) + rng.normal(0, NOISE, (1, tasks, seeds))
+    elif kind == "seed of a model":
+        values += rng.normal(0, NOISE, (models, 1, seeds))
+    elif kind != "same":
+        raise ValueError(f"no such kind: {kind!r}")
+    return values
+
+
+def _rows(accuracy: np.ndarray) -> Iterator[dict[str, Any]]:
+    models, tasks, seeds = accuracy.shape
+    for model in range(models):
+        for task in range(tasks):
+            for seed in range(seeds):
+                yield {
+                    "model": f"model {model}",
+                    "tasks": [task],
+                    "seed": seed,
+                    "status": "finished",
+                    "accuracy": {str(task): float(accuracy[model, task, seed])},
+                }
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]], say: Callable[[str], object]) -> None:
+    say(f"| {' | '.join(header)} |")
+    say(f"|{'---|' * len(header)}")
+    for row in rows:
+        say(f"| {' | '.join(map(str, row))} |")
+
+
+def main(studies: int = 1_000, say: Callable[[str], object] = print) -> None:
+    """The tables of the documentation."""
+    designs = [(2, 5, 3), (4, 5, 3), (7, 5, 3), (2, 1, 10), (4, 2, 5)]
+    kinds = ["same", "interaction", "shared", "solved or not", "one model fails", "seed of a model"]
+    rows = []
+    for kind in kinds:
+        rates = []
+        for models, tasks, seeds in designs:
+            found = simulate_studies(kind, studies, models=models, tasks=tasks, seeds=seeds)
+            rates.append(f"{100 * found.any_told / studies:.1f}%")
+        rows.append([kind, *rates])
+    names = [f"{models} models, {tasks} tasks x {seeds} seeds" for models, tasks, seeds in designs]
+    _table(["truth: no difference in the mean", *names], rows, say)
+    say("")
+    rows = []
+    for effect in (0.01, 0.02, 0.03, 0.05):
+        rates = []
+        for models, tasks, seeds in designs:
+            found = simulate_studies(
+                "same", studies, models=models, tasks=tasks, seeds=seeds, effect=effect, seed=1
+            )
+            rates.append(f"{100 * found.told / found.pairs:.0f}%")
+        rows.append([f"{100 * effect:.0f} points better on each task", *rates])
+    _table(["power", *names], rows, say)
+    say("")
+    rows = []
+    for shape in ("normal", "skewed", "solved or not"):
+        cells = [
+            f"{100 * simulate_coverage(shape, studies, tasks=tasks, seeds=seeds):.0f}%"
+            for tasks in (1, 5)
+            for seeds in (2, 3, 5, 10)
+        ]
+        rows.append([shape, *cells])
+    names = [f"{tasks} x {seeds}" for tasks in (1, 5) for seeds in (2, 3, 5, 10)]
+    _table(["coverage, tasks x seeds", *names], rows, say)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

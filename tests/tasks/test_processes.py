@@ -1,0 +1,209 @@
+"""One run in several processes: the curve of one process, one folder, and an end when one of them dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liafseq.tasks import launch as launching
+from liafseq.tasks.launch import launch, make_fabric
+from liafseq.tasks.metrics import read_metrics
+from liafseq.tasks.nodes import Node, this_node
+
+HELPERS = """
+import os, signal, time
+from pathlib import Path
+
+def dies(fabric, how, progress):
+    if fabric.global_rank == 1:
+        if how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise KeyError("the second process alone")
+    fabric.barrier()
+    time.sleep(600)
+
+def waits(fabric, folder, progress):
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "liafseq_process_helpers.py").write_text(HELPERS)
+    monkeypatch.syspath_prepend(str(code))
+    return __import__("liafseq_process_helpers")
+
+
+def command(folder: Path, *arguments: object, launcher: tuple[str, ...] = ()) -> tuple[str, str]:
+    options = (
+        "train", "babi", "--model", "lstm", "--tasks", "1", "--questions", 77, "--test-questions", 25,
+        "--epochs", 3, "--hidden-size", 6, "--embedding-size", 6, "--batch-size", 16, "--learning-rate", 0.05,
+        "--precision", "64-true", "--warmup", 0.2, "--weight-decay", 0.01,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "liafseq.cli.main", *map(str, (*options, *arguments))],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout, done.stderr
+
+
+def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None:
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    one, _ = command(tmp_path, "--out", "one")
+    two, err = command(tmp_path, launcher=torchrun)
+    (folder,) = (tmp_path / "runs").iterdir()
+    config = json.loads((folder / "config.json").read_text())["config"]
+    assert (config["devices"], config["nodes"]) == (2, 1)
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
+        "checkpoint.safetensors", "config.json", "metrics.jsonl", "result.json", "resume.safetensors",
+        "vocab.json",
+    ]  # fmt: skip
+    results = [json.loads((place / "result.json").read_text()) for place in (tmp_path / "one", folder)]
+    count = results[0]["questions"]["train"]
+    assert count % 16 > 1, "fewer than two would join the batch before"
+    assert count % 16 % 2, "the last batch is uneven, and so are its shares"
+    curves = [read_metrics(place / "metrics.jsonl") for place in (tmp_path / "one", folder)]
+    assert len(curves[0]) == len(curves[1]) == 3
+    for single, shared in zip(*curves, strict=True):
+        for name in ("epoch", "valid_accuracy", "learning_rate"):  # counts and rates: exactly
+            assert single[name] == shared[name], name
+        for name in ("loss", "valid_loss"):  # the loss of a batch is a sum in float32, in another order
+            assert single[name] == pytest.approx(shared[name], rel=1e-6, abs=0), name
+    for name in ("accuracy", "mean_accuracy", "best_epoch", "epochs_run", "parameters", "questions"):
+        assert results[0][name] == results[1][name], name
+    # The first process alone prints.
+    assert two.splitlines()[:-1] == one.splitlines()[:-1]
+    assert sum(line.startswith("epoch 1/3") for line in err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("killed", RuntimeError, "process of the run (has died|is gone).* from the last whole epoch"),
+        ("raises", KeyError, "the second process alone"),
+    ],
+)
+def test_a_process_that_dies_ends_the_run_with_a_message(
+    helpers: Any, how: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        launch(helpers.dies, how, devices=2)
+    assert "MASTER_PORT" not in os.environ
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.usefixtures("helpers")
+def test_no_process_of_a_run_outlives_the_one_that_started_it(tmp_path: Path) -> None:
+    script = f"""
+import signal, sys
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a study's workers do
+    sys.path[:] = {sys.path!r}
+    from liafseq.tasks.launch import launch
+    from liafseq_process_helpers import waits
+    launch(waits, {str(tmp_path)!r}, devices=2)
+"""
+    path = tmp_path / "start.py"
+    path.write_text(script)
+    parent = subprocess.Popen([sys.executable, str(path)])
+
+    def pids() -> list[int]:
+        return [int(entry.name) for entry in tmp_path.iterdir() if entry.name.isdecimal()]
+
+    try:
+        wait_for(lambda: len(pids()) == 2 or parent.poll() is not None)
+        assert len(pids()) == 2
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    wait_for(lambda: not any(map(alive, pids())))
+
+
+def test_a_lost_peer_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fabric:
+        world_size = 2
+        strategy = type("Strategy", (), {"launcher": None})
+
+        def barrier(self) -> None:
+            pass
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("[../third_party/gloo/transport/tcp/pair.cc:534] Connection closed by peer")
+
+    monkeypatch.setattr(launching, "make_fabric", lambda *_: Fabric())
+    with pytest.raises(RuntimeError, match="another process of the run is gone, or silent for too long"):
+        launch(fails)
+
+
+def test_several_machines_must_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for call in (lambda: make_fabric(nodes=2), lambda: this_node(2).__enter__()):
+        with pytest.raises(ValueError, match="nodes=2: start the same command on each"):
+            call()
+    monkeypatch.setenv("NODE_RANK", "1")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    with this_node(2) as node:
+        assert node == Node(1, 2, 29500)
+        assert not node.first
+    # Each run meets at a port of its own, alone, and the first machine alone locks.
+    assert node.job(0) != node.job(1)
+    assert [Node(rank, 2, 29500).job(0)["lock"] for rank in (0, 1)] == [True, False]
+
+
+def test_a_study_takes_one_process_a_machine_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    elastic = {
+        "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "RANK": "1",
+        "LOCAL_RANK": "0",
+        "GROUP_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
+    }  # fmt: skip
+    for name, value in elastic.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with this_node(2) as node:
+        assert node == Node(1, 2, 29500)
+        # What is started from here is no child of torchrun's.
+        assert "TORCHELASTIC_RUN_ID" not in os.environ
+        assert os.environ["NODE_RANK"] == "1"
+    assert dict(os.environ) == before
+    with pytest.raises(ValueError, match="torchrun has started 1 processes on each of 2 machines"):
+        this_node(3).__enter__()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="needs one process a machine"):
+        this_node(1).__enter__()
+    with pytest.raises(ValueError, match="torchrun has started 2 processes on each of 1 machines"):
+        make_fabric(devices=3)
+
+
+def wait_for(condition: Any, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

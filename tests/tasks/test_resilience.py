@@ -1,0 +1,422 @@
+"""A study that is killed again and again; on a full disk, with damaged files, with a loss that is NaN."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liafseq.tasks import files, worker
+from liafseq.tasks.babi import model
+from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.checkpoint import load_tensors, save_tensors
+from liafseq.tasks.metrics import read_metrics, so_far
+from liafseq.tasks.study import compare
+
+# One process loads everything once. A study is a fork of it with a process group of its own, and its
+# workers, which speak with it as always, are forks as well: so a kill of the group is a real one, and
+# dozens of them are quick. A moment is a batch, or just before or after a file gets its name, in any
+# of the processes.
+SCRIPT = r"""
+import json, multiprocessing, os, random, signal, sys
+from pathlib import Path
+import torch
+from liafseq.tasks import training, worker, workers
+from liafseq.tasks.babi import adapter, data, encode, model, sources
+from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.study import compare
+
+base = Path(sys.argv[1])
+runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[2])]
+torch.set_num_threads(1)
+training._PROGRESS_SECONDS = -1
+prepared = data.prepare(runs[0])
+tests = data.load_split(runs[0], 1, "test", prepared.vocabulary)
+data.prepare, data.load_split = lambda config: prepared, lambda *_: tests
+adapter.run(runs[0], base / "first")  # and all that it imports
+move, report = Path.replace, worker._Reporter.__call__
+
+
+class Forked:
+    def __init__(self, command, stderr=None, **_):
+        inward, outward = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                for number, end in enumerate((inward[0], outward[1], stderr.fileno())):
+                    os.dup2(end, number)
+                os.closerange(3, 512)
+                sys.stdin = os.fdopen(0)
+                worker.main()
+            finally:
+                os._exit(9)
+        os.close(inward[0])
+        os.close(outward[1])
+        self.stdin, self.stdout = os.fdopen(inward[1], "wb"), os.fdopen(outward[0], "rb")
+        self.code = None
+
+    def kill(self):
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self):
+        if self.code is None:
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.code
+
+
+def attempt(folder, kill_at):
+    count = multiprocessing.Value("i", 0)
+    child = os.fork()
+    if child:
+        status = os.waitpid(child, 0)[1]
+        # Past the lock, which the process that was killed held.
+        return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status, count.get_obj().value
+
+    def moment():
+        with count.get_lock():
+            count.value += 1
+            if count.value == kill_at:
+                os.killpg(0, signal.SIGKILL)
+
+    def watched(self, target):
+        moment()
+        move(self, target)
+        moment()
+
+    def told(self, progress):
+        moment()
+        report(self, progress)
+
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        workers.subprocess.Popen = Forked
+        Path.replace, worker._Reporter.__call__ = watched, told
+        compare(runs, folder, jobs=2)
+        status = 0
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+killed, status, total = attempt(base / "whole", 0)
+assert not killed and status == 0, status
+largest, chance = total // 10, random.Random(5)
+folder, kills = base / "killed", 0
+# What an earlier study left: it stays until there is another whole one.
+folder.mkdir()
+earlier = json.dumps({"runs": []})
+(folder / "results.json").write_text(earlier)
+ended = False
+while kills < 20:
+    # Once the study has come to its end there are two moments left in it: those of results.json.
+    killed, status, _ = attempt(folder, chance.randint(1, 2 if ended else largest))
+    assert killed or status == 0, status
+    kills += killed
+    ended = ended or not killed
+    for path in [*folder.rglob("*.json"), *folder.rglob("*.jsonl")]:
+        texts = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+        [json.loads(text) for text in texts]
+    done = [run.key() for run in runs if (folder / run.key() / "result.json").exists()]
+    assert ended or (folder / "results.json").read_text() == earlier or len(done) == len(runs), done
+killed, status, _ = attempt(folder, 0)
+assert status == 0, status
+print(json.dumps({"total": total, "largest": largest, "kills": kills}))
+"""
+
+SMALL = {"embedding_size": 4, "hidden_size": 4, "batch_size": 16, "learning_rate": 0.05}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stories")
+    chance = random.Random(0)
+    for split, stories in (("train", 40), ("test", 20)):
+        lines = []
+        for _ in range(stories):
+            place = chance.choice(["garden", "kitchen", "office"])
+            lines += [f"1 Mary went to the {place}.", f"2 Where is Mary?\t{place}\t1"]
+        (folder / f"qa1_{split}.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def make(source: Path, **fields: Any) -> BabiRun:
+    return BabiRun(**({"model": "gru", "source": str(source), "epochs": 3, **SMALL} | fields))
+
+
+def untimed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: untimed(part) for key, part in value.items() if key not in ("time", "seconds")}
+    return [untimed(part) for part in value] if isinstance(value, list) else value
+
+
+def kept(folder: Path, runs: Sequence[BabiRun]) -> dict[str, Any]:
+    """All that a study found: as bytes or text, so that equal is equal to the last digit."""
+    found: dict[str, Any] = {}
+    for run in runs:
+        own = folder / run.key()
+        found[run.key()] = [
+            json.dumps(untimed(read_metrics(own / "metrics.jsonl"))),
+            json.dumps(untimed(json.loads((own / "result.json").read_text()))),
+            (own / "checkpoint.safetensors").read_bytes(),
+        ]
+    return {**found, "results": json.dumps(untimed(json.loads((folder / "results.json").read_text())))}
+
+
+def here(jobs: Sequence[dict[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """An engine in this process, so that a fault can be put into it."""
+    for index, job in enumerate(jobs):
+        notes: list[str] = []
+        handler = worker.Notes(notes.append)
+        logging.getLogger("liafseq").addHandler(handler)
+        try:
+            message = worker.perform(job)
+        finally:
+            logging.getLogger("liafseq").removeHandler(handler)
+        for text in notes:
+            yield index, {"kind": "note", "text": text}
+        yield index, message
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of a process; there is no fork here")
+def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) -> None:
+    runs = [
+        make(source, model=name, seed=seed, epochs=4, dropout=0.2)
+        for seed in (0, 1)
+        for name in ("gru", "rnn")
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps([run.to_json() for run in runs])],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["kills"] == 20, counts
+    assert kept(tmp_path / "killed", runs) == kept(tmp_path / "whole", runs)
+    assert not [path for path in (tmp_path / "killed").rglob("*") if path.name.endswith(".liafseq-tmp")]
+    assert not list((tmp_path / "killed").rglob("error.txt"))
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> None:
+    """From now on a write to a file whose name ``when`` is true of finds no space."""
+    opened = Path.open
+
+    def guarded(self: Path, *arguments: Any, **more: Any) -> Any:
+        file = opened(self, *arguments, **more)
+        if self.name.endswith(files.TEMPORARY_SUFFIX) and when(self.name):
+            file.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return file
+
+    monkeypatch.setattr(Path, "open", guarded)
+
+
+def test_a_full_disk_is_the_message_of_a_row_and_the_others_go_on(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make(source), make(source, seed=1)]
+    whole = compare(runs, tmp_path / "whole", engine=here)
+    writes = iter(range(1000))
+    with monkeypatch.context() as patch:
+        # The second commit of the first run.
+        full_disk(patch, lambda name: "resume" in name and next(writes) == 1)
+        results = compare(runs, tmp_path / "full", engine=here)
+    first, second = results["runs"]
+    resume = tmp_path / "full" / runs[0].key() / "resume.safetensors"
+    assert first["error"] == f"OSError: {resume}: cannot be written: No space left on device"
+    assert (first["status"], first["epochs_run"]) == ("failed", 1)
+    assert first["valid_accuracy"] == read_metrics(resume.parent / "metrics.jsonl")[0]["valid_accuracy"]
+    assert untimed(second) == untimed(whole["runs"][1])
+    assert untimed(compare(runs, tmp_path / "full", engine=here)) == untimed(whole)
+
+
+def test_results_that_cannot_be_written_leave_those_of_before(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make(source, epochs=1)]
+    compare(runs, tmp_path, engine=here)
+    before = (tmp_path / "results.json").read_bytes()
+    full_disk(monkeypatch, lambda name: "results.json" in name)
+    with pytest.raises(OSError, match=r"results\.json: cannot be written: No space left on device") as raised:
+        compare([*runs, make(source, epochs=1, seed=1)], tmp_path, engine=here)
+    assert raised.value.errno == errno.ENOSPC
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of a process")
+def test_a_limit_of_the_system_on_files_fails_the_run_that_meets_it(source: Path, tmp_path: Path) -> None:
+    """The same by the system itself: files of the larger model are over the limit of this process."""
+    runs = [make(source, epochs=1), make(source, epochs=1, hidden_size=60)]
+    script = """
+import json, resource, sys
+from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.study import compare
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[1])]
+runs[1] = BabiRun.from_json({**runs[1].to_json(), "seed": 1})
+print(json.dumps(compare(runs, sys.argv[2])["runs"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps([run.to_json() for run in runs]), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    small, large = json.loads(done.stdout.splitlines()[-1])
+    assert small["status"] == "finished"
+    assert large["status"] == "failed"
+    assert large["error"].endswith("resume.safetensors: cannot be written: File too large")
+
+
+def test_a_run_folder_that_cannot_be_used_fails_that_run_alone(source: Path, tmp_path: Path) -> None:
+    runs = [make(source, epochs=1), make(source, epochs=1, seed=1)]
+    (tmp_path / runs[0].key()).write_text("a file where the folder should be")
+    first, second = compare(runs, tmp_path, engine=here)["runs"]
+    assert first["status"] == "failed"
+    assert first["error"].startswith("FileExistsError: ")
+    assert runs[0].key() in first["error"]
+    assert (first["epochs_run"], first["best_epoch"], first["valid_accuracy"]) == (0, None, None)
+    assert second["status"] == "finished"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read and write everything"
+)
+def test_a_study_folder_without_permission_is_one_error(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(PermissionError, match="closed"):
+        compare([make(source)], tmp_path / "closed", engine=here)
+
+
+def damage_bit(path: Path) -> None:
+    """Changes one bit of the last tensor's bytes, which no length or header gives away."""
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BabiRun]]:
+    folder = tmp_path_factory.mktemp("finished")
+    runs = [make(source), make(source, seed=1)]
+    compare(runs, folder, engine=here)
+    return folder, runs
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "note"),
+    [
+        ("result.json", cut, "result.json: damaged; the run is evaluated again"),
+        ("result.json", lambda path: path.write_text("[]"), "result.json: damaged; the run is evaluated"),
+        ("metrics.jsonl", cut, "metrics.jsonl:3: not the metrics of epoch 3: "),
+        ("metrics.jsonl", lambda path: path.write_bytes(b"\xff\n"), "metrics.jsonl: not UTF-8 at byte 0; "),
+        ("config.json", cut, "config.json:"),
+    ],
+    ids=["result-cut", "result-other", "metrics-cut", "metrics-bytes", "config-cut"],
+)  # fmt: skip
+def test_damaged_small_files_are_made_again(
+    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
+) -> None:
+    whole, runs = finished
+    folder = tmp_path / "study"
+    shutil.copytree(whole, folder)
+    damage(folder / runs[0].key() / name)
+    events: list[tuple[str, str | None]] = []
+    compare(runs, folder, engine=here, on_progress=lambda event: events.append((event.kind, event.text)))
+    assert [kind for kind, _ in events] == ["kept", "note", "finished"]
+    text = events[1][1] or ""
+    assert note in text
+    assert text.endswith(("made again", "made again from resume.safetensors", "evaluated again"))
+    assert kept(folder, runs) == kept(whole, runs)
+    about = [json.loads((place / runs[0].key() / "config.json").read_text()) for place in (folder, whole)]
+    assert about[0] == about[1]
+
+
+@pytest.mark.parametrize("damage", [cut, damage_bit], ids=["cut", "bit"])
+@pytest.mark.parametrize("name", ["resume.safetensors", "checkpoint.safetensors"])
+def test_a_damaged_checkpoint_fails_its_run_alone(
+    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    whole, runs = finished
+    folder = tmp_path / "study"
+    shutil.copytree(whole, folder)
+    own = folder / runs[0].key()
+    (own / "result.json").unlink()
+    # The best epoch an earlier one, so that its weights are in the checkpoint alone.
+    tensors, state = load_tensors(own / "resume.safetensors")
+    state["metrics"][0]["valid_accuracy"] = 2.0
+    save_tensors(own / "resume.safetensors", tensors, state)
+    damage(own / name)
+    before = (own / "metrics.jsonl").read_bytes()
+    first, second = compare(runs, folder, engine=here)["runs"]
+    assert first["status"] == "failed"
+    assert f"{own / name}: damaged, or not a checkpoint of liafseq" in first["error"]
+    assert "delete the run folder" in first["error"]
+    assert first["epochs_run"] == 3
+    assert (own / "metrics.jsonl").read_bytes() == before
+    assert second["status"] == "finished"
+
+
+def test_a_damaged_results_file_is_written_again(
+    finished: tuple[Path, list[BabiRun]], tmp_path: Path
+) -> None:
+    whole, runs = finished
+    shutil.copytree(whole, tmp_path / "study")
+    cut(tmp_path / "study" / "results.json")
+    compare(runs, tmp_path / "study", engine=here)
+    assert kept(tmp_path / "study", runs) == kept(whole, runs)
+
+
+def test_a_loss_that_is_no_number_stops_its_run_and_keeps_the_best_epoch(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make(source, model="rnn", epochs=4), make(source, epochs=4)]
+    whole = compare(runs, tmp_path / "whole", engine=here)
+    tally, batches = model.tally, [0]
+
+    def breaks(network: Any, batch: Any) -> Any:
+        found = tally(network, batch)
+        if type(network.story).__name__ != "RNN":
+            return found
+        batches[0] += network.training
+        return found._replace(loss=found.loss * math.nan) if batches[0] > 7 else found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "tally", breaks)
+        rnn, gru = compare(runs, tmp_path / "broken", engine=here)["runs"]
+    lines = read_metrics(tmp_path / "whole" / runs[0].key() / "metrics.jsonl")
+    assert rnn["status"] == "failed"
+    assert rnn["error"].startswith("FloatingPointError: the loss is no longer finite in epoch 3 ")
+    own = tmp_path / "broken" / runs[0].key()
+    assert so_far(own) == {key: rnn[key] for key in ("epochs_run", "best_epoch", "valid_accuracy")}
+    assert rnn["epochs_run"] == 2
+    assert rnn["valid_accuracy"] == max(line["valid_accuracy"] for line in lines[:2])
+    assert load_tensors(own / "checkpoint.safetensors")[1]["epoch"] == rnn["best_epoch"]
+    assert "FloatingPointError" in (own / "error.txt").read_text()
+    assert untimed(gru) == untimed(whole["runs"][1])
+    # It goes on from the last good epoch, where the cause is gone.
+    assert untimed(compare(runs, tmp_path / "broken", engine=here)) == untimed(whole)
