@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from liafseq.tasks.report_blocks import Block, Code, Facts, Items, Pictures, Report, Section, Table, Text
 from liafseq.tasks.report_command import commands
 from liafseq.tasks.report_facts import facts, fairness, title
-from liafseq.tasks.report_plots import Panel, accuracy_panels, cost_panels, curve_panels, time_panel
+from liafseq.tasks.report_panels import Panel
+from liafseq.tasks.report_plots import accuracy_panels, cost_panels, curve_panels, time_panel
 from liafseq.tasks.report_words import (
     duration,
     listed,
@@ -23,76 +24,10 @@ from liafseq.tasks.report_words import (
 )
 from liafseq.tasks.statistics import compare_pairs, pairs_needed
 
-__all__ = ["Code", "Facts", "Items", "Pictures", "Report", "Section", "Table", "Text", "report"]
+__all__ = ["report"]
 
 TRANSPOSED = 6
 """With more tasks than this a table has a line a task instead of a line a model."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Items:
-    """A list; of each item, ``(name, text)``, the name stands out."""
-
-    items: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names and what belongs to them."""
-
-    facts: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; a cell may have a second, smaller line after a newline."""
-
-    caption: str
-    header: list[str]
-    rows: list[list[str]]
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Panels of one kind, with the models of their legend where they need one."""
-
-    name: str
-    caption: str
-    panels: list[Panel]
-    legend: list[str] = field(default_factory=list)
-    columns: int = 3
-
-
-@dataclass(frozen=True)
-class Code:
-    """Commands, a line each."""
-
-    lines: list[str]
-
-
-Block = Text | Items | Facts | Table | Pictures | Code
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str
-    blocks: list[Block]
-
-
-@dataclass(frozen=True)
-class Report:
-    """A title, what it comes to, and the sections."""
-
-    title: str
-    short: list[Block]
-    sections: list[Section]
 
 
 def report(results: Mapping[str, Any], folder: Path, titles: Mapping[Any, str] | None = None) -> Report:

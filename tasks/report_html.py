@@ -7,8 +7,8 @@ from functools import singledispatch
 from html import escape
 from typing import Any
 
-from liafseq.tasks.report_content import Code, Facts, Items, Pictures, Report, Section, Table, Text
-from liafseq.tasks.report_plots import svg, swatch
+from liafseq.tasks.report_blocks import Code, Facts, Items, Pictures, Report, Section, Table, Text
+from liafseq.tasks.report_panels import svg, swatch
 
 __all__ = ["html"]
 

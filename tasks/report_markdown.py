@@ -6,8 +6,8 @@ import re
 from functools import singledispatch
 from typing import Any
 
-from liafseq.tasks.report_content import Code, Facts, Items, Pictures, Report, Table, Text
-from liafseq.tasks.report_plots import png
+from liafseq.tasks.report_blocks import Code, Facts, Items, Pictures, Report, Table, Text
+from liafseq.tasks.report_panels import png
 
 __all__ = ["escaped", "markdown_report"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liafseq.tasks.dvs.compress import METHODS, Compression
+from liafseq.tasks.dvs.compression import METHODS, Compression
 from liafseq.tasks.dvs.names import DATA_SETS, GENERATED
 from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
 from liafseq.tasks.models import check_model

@@ -15,9 +15,11 @@ from liafseq.tasks.babi.names import TASK_NAMES
 from liafseq.tasks.models import model_names
 from liafseq.tasks.plots import look
 from liafseq.tasks.report import read_results, write_html
-from liafseq.tasks.report_content import Table, report
+from liafseq.tasks.report_blocks import Table
+from liafseq.tasks.report_content import report
 from liafseq.tasks.report_markdown import escaped
-from liafseq.tasks.report_plots import accuracy_panels, cost_panels, curve_panels, pareto, svg
+from liafseq.tasks.report_panels import svg
+from liafseq.tasks.report_plots import accuracy_panels, cost_panels, curve_panels, pareto
 from liafseq.tasks.statistics import compare_pairs
 from liafseq.tasks.study import summarise
 

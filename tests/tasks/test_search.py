@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from liafseq.tasks.babi import adapter, data
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.models import check_model, model_names, neuron_options
 from liafseq.tasks.search import NEURON_SPACE, SEED, Among, LogUniform, Search, candidates, fairness, settle
-from liafseq.tasks.study import compare
+from liafseq.tasks.study import Event, compare
+from liafseq.tasks.worker import perform
 
 SPACE = {"learning_rate": LogUniform(1e-4, 1e-1), "hidden_size": Among((4, 8, 16))}
 
@@ -177,13 +178,18 @@ def test_bad_searches() -> None:
         LogUniform(1.0, 0.1)
 
 
+def here(jobs: Sequence[dict[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """An engine in this process."""
+    yield from ((index, perform(job)) for index, job in enumerate(jobs))
+
+
 SMALL = {"questions": 60, "test_questions": 20, "hidden_size": 4, "embedding_size": 4, "epochs": 1}
 
 
 def test_a_search_of_a_real_study_is_kept_and_repeated(tmp_path: Path) -> None:
     runs = [BabiRun(model=model, **SMALL) for model in ("gru", "lif")]
     search = Search(3, {"learning_rate": LogUniform(1e-3, 1e-1), "dropout": Among((0.0, 0.5))})
-    results = compare(runs, tmp_path, search=search)
+    results = compare(runs, tmp_path, search=search, engine=here)
     assert [row["status"] for row in results["runs"]] == ["finished", "finished"]
     assert results["search"] == json.loads((tmp_path / "results.json").read_text())["search"]
     assert results["fairness"][2] == results["search"]["line"]
@@ -202,9 +208,9 @@ def test_a_search_of_a_real_study_is_kept_and_repeated(tmp_path: Path) -> None:
             assert (result["accuracy"], result["mean_accuracy"]) == ({}, None)
             assert result["valid_accuracy"] == entry["valid_accuracy"]
     # All of it is there: the same command does nothing again, and a longer search only what is new.
-    kinds: list[str] = []
-    again = compare(runs, tmp_path, search=search, on_progress=lambda event: kinds.append(event.kind))
-    assert set(kinds) == {"kept"}
+    events: list[Event] = []
+    again = compare(runs, tmp_path, search=search, engine=here, on_progress=events.append)
+    assert {event.kind for event in events} == {"kept"}
     assert again["search"] == results["search"]
 
 

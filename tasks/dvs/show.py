@@ -1,0 +1,171 @@
+"""What a network holds as it sees a recording, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+__all__ = ["Trace", "picture", "trace"]
+
+# Okabe and Ito: rising and falling light.
+_ON, _OFF = (0, 114, 178), (213, 94, 0)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the last layer holds after each of T steps, of K neurons, and what would be answered.
+
+    Attributes:
+        state: (T, K): the membrane potential u; of rnn and gru the output h, of lstm and conv-lstm
+            the cell, of conv3d what the last convolution gives out.
+        spikes: (T, K) thresholds crossed; None for networks without.
+        probabilities: (T, classes): of each class, were the recording to end there.
+    """
+
+    state: torch.Tensor
+    spikes: torch.Tensor | None
+    probabilities: torch.Tensor
+
+
+def trace(model: Any, frames: torch.Tensor) -> Trace:
+    """Shows a network the beginnings of one recording, (T, 1, 2, height, width), of 1 to T steps."""
+    import torch
+
+    layer = model.layers[-1]
+    held: list[torch.Tensor] = []
+    logits = []
+
+    def keep(_module: Any, _inputs: Any, output: Any) -> None:
+        if torch.is_tensor(output):  # conv3d: (N, channels, T, height, width)
+            held.append(output[0, :, -1])
+            return
+        state = output[1]
+        if isinstance(state, tuple):  # (h, c), with the synapse's current behind it where there is one
+            state = state[1]
+        # A recurrent layer's state has an axis of layers before the batch.
+        held.append(state[-1, 0] if state.ndim == 3 else state[0])
+
+    training = model.training
+    model.eval()
+    hook = layer.register_forward_hook(keep)
+    try:
+        with torch.no_grad():
+            for steps in range(1, len(frames) + 1):
+                logits.append(model(frames[:steps], torch.tensor([steps]))[0])
+    finally:
+        hook.remove()
+        model.train(training)
+    state = torch.stack(held)
+    spikes = None
+    if hasattr(layer, "neuron_parameters"):
+        deepest = f"_l{layer.num_layers - 1}" if hasattr(layer, "num_layers") else ""
+        threshold = layer.neuron_parameters(deepest)["threshold"].detach()
+        if state.ndim == 4 and threshold.ndim:
+            threshold = threshold[:, None, None]
+        spikes = sum((state >= level * threshold).long() for level in range(1, layer.neuron.levels + 1))
+        spikes = spikes.flatten(1)
+    return Trace(state.flatten(1), spikes, torch.stack(logits).float().softmax(-1))
+
+
+def picture(
+    folder: str | Path, example: int, *, neurons: int = 24, task: str | None = None, split: str = "test"
+) -> tuple[bytes, str]:
+    """Draws what a run's network holds as it sees one recording, under the recording's frames.
+
+    Args:
+        folder: of a run that has finished one epoch at least.
+        example: which recording of the split.
+        neurons: how many to show at most.
+        task: the run's data set, or None.
+        split: ``test``, ``valid`` or ``train``.
+
+    Returns:
+        A PNG file, and what it shows in a line.
+
+    Raises:
+        FileNotFoundError: no such run, or its data is gone.
+        ValueError: no such recording or data set, or a damaged file.
+    """
+    import torch
+
+    from liafseq.tasks.checkpoint import load_into, load_tensors
+    from liafseq.tasks.dvs.adapter import read_config
+    from liafseq.tasks.dvs.data import load_split
+    from liafseq.tasks.dvs.model import DvsModel
+    from liafseq.tasks.models import has_second_state
+    from liafseq.tasks.resume import CHECKPOINT
+    from liafseq.tasks.run_folder import torch_for
+    from liafseq.tasks.show_plots import chosen_neurons, state_figure
+
+    folder = Path(folder)
+    config = read_config(folder)
+    if task not in (None, config.data):
+        raise ValueError(f"task must be {config.data}, the data set of {folder}, got {task!r}")
+    part = load_split(config, split)
+    if not 0 <= example < len(part.data):
+        raise ValueError(
+            f"example must be from 0 to {len(part.data) - 1} ({split} recordings), got {example}"
+        )
+    model = DvsModel(config, config.compression().shape(part.sensor), len(part.classes))
+    load_into(model, load_tensors(folder / CHECKPOINT)[0], folder / CHECKPOINT)
+    batch = part.data.batch([example])
+    with torch_for(config):
+        found = trace(model, batch.frames)
+    right, last = int(batch.label[0]), found.probabilities[-1]
+    said = int(last.argmax())
+    names = part.classes
+    curves = {
+        f"p({names[right]}), the right class" + (", given" if said == right else ""): found.probabilities[
+            :, right
+        ].numpy()
+    }
+    if said != right:
+        curves[f"p({names[said]}), the class given"] = found.probabilities[:, said].numpy()
+    title = f"{config.data}, {split} recording {example}: {names[right]}. Answered: {names[said]} "
+    title += f"({'right' if said == right else 'wrong'}, p = {float(last[said]):.2f})"
+    shown = chosen_neurons(found.state.numpy(), neurons)
+    number = len(model.layers)
+    subtitle = (
+        f"{config.model}, seed {config.seed}; layer {number} of {number}; {len(shown)} of "
+        f"{found.state.shape[1]} neurons: those that vary most, slow ones on top. "
+        "Frames: on blue, off orange. Probabilities: were the recording to end there."
+    )
+    if found.spikes is not None:
+        quantity = "membrane potential u"
+    elif config.model == "conv3d":
+        quantity = "output of the last convolution"
+    else:
+        quantity = "cell c" if has_second_state(config.model) else "hidden state h"
+    others = [at for at in range(len(names)) if at not in (right, said)]
+    analog = found.spikes is not None and model.layers[-1].neuron.analog
+    data = state_figure(
+        found.state[:, shown].numpy(),
+        None if found.spikes is None else found.spikes[:, shown].numpy(),
+        [_painted(frame) for frame in batch.frames[:, 0].numpy()],
+        curves,
+        others=torch.as_tensor(found.probabilities[:, others]).numpy(),
+        title=title,
+        subtitle=subtitle,
+        quantity=quantity,
+        spike_name="threshold crossed" if analog else "spike",
+        neurons=shown,
+    )
+    return data, title
+
+
+def _painted(frame: np.ndarray) -> np.ndarray:
+    """Two maps as a picture, (height, width, 3) of 0 to 255: white where nothing happened."""
+    import numpy as np
+
+    off, on = np.maximum(frame, 0)
+    total = on + off
+    full = np.quantile(total[total > 0], 0.9) if (total > 0).any() else 1.0
+    strength = np.minimum(total / full, 1.0)[..., None]
+    share = np.divide(on, total, out=np.zeros_like(on), where=total > 0)[..., None]
+    colour = share * np.array(_ON) + (1 - share) * np.array(_OFF)
+    return (255 * (1 - strength) + strength * colour).astype(np.uint8)
