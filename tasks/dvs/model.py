@@ -23,11 +23,11 @@ class DvsModel(nn.Module):
     """Classifies compressed recordings of an event camera.
 
     A ``conv`` model is a LIAF-Net (Wu et al. 2020, arXiv:2011.06176): blocks of a convolutional
-    layer with its own memory over the steps, normalisation and average pooling by 2; the temporal
-    aggregation, which makes one set of maps of all steps; and a linear layer with softmax. The
-    baselines have the same shape: in the place of convolution, normalisation and neuron stand a
-    ConvLSTM and normalisation, or a convolution over space *and* time (3 steps), normalisation and
-    relu. Any other model is a recurrent layer over the flattened maps, and the same aggregation
+    layer with its own memory over the steps, normalisation and pooling by 2 (sums, in the last block
+    means); the temporal aggregation, which makes one set of maps of all steps; and a linear layer
+    with softmax. The baselines have the same shape: in the place of convolution, normalisation and
+    neuron stand a ConvLSTM and normalisation, or a convolution over space *and* time (3 steps),
+    normalisation and relu. Any other model is a recurrent layer over the flattened maps, and the same aggregation
     and head.
 
     Args:
@@ -105,9 +105,9 @@ class DvsModel(nn.Module):
 
     def _through_space_and_time(self, frames: Tensor) -> Tensor:
         x = frames.permute(1, 2, 0, 3, 4)  # (N, channels, T, height, width)
-        for layer, norm in zip(self.layers, self.norms, strict=True):
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             x = torch.relu(norm(layer(x)))
-            x = nn.functional.avg_pool3d(x, (1, 2, 2), ceil_mode=True)
+            x = nn.functional.avg_pool3d(x, (1, 2, 2), ceil_mode=True, divisor_override=self._divisor(number))
         return x.permute(2, 0, 1, 3, 4)
 
     def _through_steps(self, frames: Tensor, lengths: Tensor) -> Tensor:
@@ -115,15 +115,20 @@ class DvsModel(nn.Module):
         # Of unequal lengths only what is there is computed, and counts in the normalisation.
         packed = None if int(lengths[-1]) == steps else pack_padded_sequence(frames, lengths)
         x = frames.flatten(0, 1) if packed is None else packed.data
-        for layer, norm in zip(self.layers, self.norms, strict=True):
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if packed is None:
                 x = layer(x.unflatten(0, (steps, many)))[0].flatten(0, 1)
             elif self.kind == "conv-lstm":
                 x = pack_padded_sequence(layer(_padded(packed._replace(data=x)))[0], lengths).data
             else:
                 x = layer(packed._replace(data=x))[0].data
-            x = nn.functional.avg_pool2d(norm(x), 2, ceil_mode=True)
+            x = nn.functional.avg_pool2d(norm(x), 2, ceil_mode=True, divisor_override=self._divisor(number))
         return x.unflatten(0, (steps, many)) if packed is None else _padded(packed._replace(data=x))
+
+    def _divisor(self, block: int) -> int:
+        # Sums of spikes are whole numbers: accumulates for the next convolution, whose normalisation
+        # does not see the factor. The head reads means.
+        return 4 if block + 1 == len(self.layers) else 1
 
     def _aggregated(self, features: Tensor, lengths: Tensor) -> Tensor:
         """One vector a recording, (N, features), from those of its own steps."""
