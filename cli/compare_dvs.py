@@ -63,6 +63,8 @@ def compare_dvs(
     dropout: o.Dropout = DvsRun.dropout,
     option: o.NeuronOptions = None,
     shift: d.Shift = DvsRun.shift,
+    turn: d.Turn = DvsRun.turn,
+    zoom: d.Zoom = DvsRun.zoom,
     epochs: d.Epochs = DEFAULTS["epochs"],
     batch_size: d.BatchSize = DvsRun.batch_size,
     learning_rate: o.LearningRate = DvsRun.learning_rate,

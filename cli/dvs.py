@@ -56,6 +56,8 @@ def train(
     dropout: o.Dropout = DvsRun.dropout,
     option: o.NeuronOptions = None,
     shift: d.Shift = DvsRun.shift,
+    turn: d.Turn = DvsRun.turn,
+    zoom: d.Zoom = DvsRun.zoom,
     epochs: d.Epochs = DvsRun.epochs,
     batch_size: d.BatchSize = DvsRun.batch_size,
     learning_rate: o.LearningRate = DvsRun.learning_rate,

@@ -93,6 +93,10 @@ Aggregate = Annotated[
 Shift = Annotated[
     int, option("--shift", TRAINING, "Training recordings are moved by up to so many pixels by chance.")
 ]
+Turn = Annotated[float, option("--turn", TRAINING, "They are turned by up to so many degrees by chance.")]
+Zoom = Annotated[
+    float, option("--zoom", TRAINING, "They are enlarged or made smaller by up to this part by chance.")
+]
 Epochs = Annotated[int, option("--epochs", TRAINING, "Passes over the training recordings.")]
 BatchSize = Annotated[int, option("--batch-size", TRAINING, "Recordings a step.")]
 

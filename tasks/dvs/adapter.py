@@ -160,7 +160,13 @@ def _train(
     outcome = fit(
         model,
         RecordingBatches(
-            prepared.train, config.batch_size, seed=config.seed, shift=config.shift, world=world
+            prepared.train,
+            config.batch_size,
+            seed=config.seed,
+            shift=config.shift,
+            turn=config.turn,
+            zoom=config.zoom,
+            world=world,
         ),
         RecordingBatches(prepared.valid, config.batch_size, world=world),
         tally,

@@ -38,6 +38,8 @@ _REAL = {  # field -> (low, low included, high, high included)
     "tau_us": (0.0, False, math.inf, False),
     "valid_fraction": (0.0, False, 1.0, False),
     "dropout": (0.0, True, 1.0, False),
+    "turn": (0.0, True, 180.0, True),
+    "zoom": (0.0, True, 1.0, True),
     "learning_rate": (0.0, False, math.inf, False),
     "warmup": (0.0, True, 1.0, False),
     "clip": (0.0, True, math.inf, False),
@@ -75,6 +77,8 @@ class DvsRun:
         aggregate: over the steps, before the head: mean, last or largest.
         dropout: before the head.
         shift: most pixels by which training recordings are moved by chance.
+        turn, zoom: most degrees by which they are turned, and part of their size by which they are
+            enlarged or made smaller, by chance.
         options: neuron options of a liafseq layer, as ``(("decay", 0.5), ...)`` or a mapping.
         epochs, ..., score_test: as of :class:`liafseq.tasks.babi.config.BabiRun`.
 
@@ -109,6 +113,8 @@ class DvsRun:
     aggregate: str = "mean"
     dropout: float = 0.2
     shift: int = 2
+    turn: float = 0.0
+    zoom: float = 0.0
     options: tuple[tuple[str, Any], ...] = ()
     epochs: int = 20
     batch_size: int = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.dvs.compress import Compression, compress
 from liafseq.tasks.dvs.events import Recordings
 from liafseq.tasks.fields import digest
 
-__all__ = ["Batch", "Compressed", "RecordingBatches", "compress_all", "hold_out"]
+__all__ = ["Batch", "Compressed", "Move", "RecordingBatches", "compress_all", "hold_out"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,15 @@ class Batch(NamedTuple):
     def to(self, device: Any, **options: Any) -> Batch:
         """On another device; the lengths stay, because packing reads them on the CPU."""
         return self._replace(frames=self.frames.to(device, **options), label=self.label.to(device, **options))
+
+
+class Move(NamedTuple):
+    """How a recording is moved: turned and enlarged about the centre, then shifted by whole pixels."""
+
+    down: int
+    right: int
+    degrees: float = 0.0
+    zoom: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,8 @@ class Compressed:
         frames = torch.cat(parts) if parts else self.frames[:0]
         return Compressed(frames, torch.tensor(lengths).cumsum(0), self.labels[rows])
 
-    def batch(self, rows: list[int], moves: list[tuple[int, int]] | None = None) -> Batch:
-        """The batch of some rows, longest first; ``moves`` shifts each by (down, right) pixels."""
+    def batch(self, rows: list[int], moves: list[Move] | None = None) -> Batch:
+        """The batch of some rows, longest first; ``moves`` says how each is moved."""
         lengths = self.starts[1:] - self.starts[:-1]
         order = sorted(range(len(rows)), key=lambda at: -int(lengths[rows[at]]))
         picked = [rows[at] for at in order]
@@ -78,10 +89,12 @@ class Compressed:
         for column, (row, at) in enumerate(zip(picked, order, strict=True)):
             steps = self.frames[self.starts[row] : self.starts[row + 1]]
             place = frames[: len(steps), column]
-            if moves is None or moves[at] == (0, 0):
+            if moves is not None and (moves[at].degrees or moves[at].zoom != 1.0):
+                steps = _turned(steps, moves[at])
+            if moves is None or (moves[at].down, moves[at].right) == (0, 0):
                 place.copy_(steps)
             else:
-                _shifted(steps, place, *moves[at])
+                _shifted(steps, place, moves[at].down, moves[at].right)
         return Batch(frames, sizes, self.labels[picked])
 
 
@@ -94,6 +107,19 @@ def _shifted(source: Tensor, target: Tensor, down: int, right: int) -> None:
     target[..., max(0, down) : max(0, down) + rows, max(0, right) : max(0, right) + columns] = source[
         ..., max(0, -down) : max(0, -down) + rows, max(0, -right) : max(0, -right) + columns
     ]
+
+
+def _turned(steps: Tensor, move: Move) -> Tensor:
+    """Maps turned and enlarged, bilinear; what enters is empty."""
+    height, width = steps.shape[-2:]
+    angle = math.radians(move.degrees)
+    across, along = math.cos(angle) / move.zoom, math.sin(angle) / move.zoom
+    # Of coordinates from -1 to 1 on both sides, so a turn must know the sides' ratio.
+    ratio = height / width
+    matrix = steps.new_tensor([[[across, -along * ratio, 0.0], [along / ratio, across, 0.0]]])
+    whole = steps.flatten(0, 1)[None]
+    grid = affine_grid(matrix, list(whole.shape), align_corners=False)
+    return grid_sample(whole, grid, align_corners=False)[0].view_as(steps)
 
 
 def compress_all(
@@ -183,6 +209,8 @@ class RecordingBatches:
         batch_size: recordings a batch; the last may be smaller.
         seed: of the order and of the shifts; None: in order and unshifted, for evaluation.
         shift: most pixels by which a recording is moved in each direction, by chance.
+        turn: most degrees by which it is turned.
+        zoom: most by which it is enlarged, or made smaller, as a part of its size.
         world: the number of processes that share a batch; no batch is smaller than that.
 
     Raises:
@@ -190,11 +218,20 @@ class RecordingBatches:
     """
 
     def __init__(
-        self, data: Compressed, batch_size: int, *, seed: int | None = None, shift: int = 0, world: int = 1
+        self,
+        data: Compressed,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        shift: int = 0,
+        turn: float = 0.0,
+        zoom: float = 0.0,
+        world: int = 1,
     ) -> None:
         if len(data) < max(1, world):
             raise ValueError(f"at least {max(1, world)} recordings are needed, got {len(data)}")
-        self._data, self._seed, self._shift = data, seed, shift
+        self._data, self._seed = data, seed
+        self._shift, self._turn, self._zoom = shift, turn, zoom
         self._size = max(batch_size, world)
         self._starts = list(range(0, len(data), self._size))
         if len(data) - self._starts[-1] < world:
@@ -206,16 +243,22 @@ class RecordingBatches:
     def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th recording."""
         order = list(range(len(self._data)))
-        moves: list[tuple[int, int]] | None = None
+        moves: list[Move] | None = None
         if self._seed is not None:
             chance = random.Random(f"order {self._seed} {number}")
             chance.shuffle(order)
-            if self._shift:
-                far = self._shift
-                moves = [(chance.randint(-far, far), chance.randint(-far, far)) for _ in order]
+            if self._shift or self._turn or self._zoom:
+                moves = [self._move(chance) for _ in order]
         for start, end in zip(self._starts, [*self._starts[1:], len(order)], strict=True):
             rows = order[start:end][rank::world]
             yield self._data.batch(rows, None if moves is None else moves[start:end][rank::world])
+
+    def _move(self, chance: random.Random) -> Move:
+        far = self._shift
+        down, right = chance.randint(-far, far), chance.randint(-far, far)
+        # Enlarging by a part is as likely as making smaller by it.
+        zoom = (1 + self._zoom) ** chance.uniform(-1, 1)
+        return Move(down, right, chance.uniform(-self._turn, self._turn), zoom)
 
 
 def _cached(path: Path, count: int) -> Compressed | None:

@@ -27,8 +27,8 @@ class DvsModel(nn.Module):
     means); the temporal aggregation, which makes one set of maps of all steps; and a linear layer
     with softmax. The baselines have the same shape: in the place of convolution, normalisation and
     neuron stand a ConvLSTM and normalisation, or a convolution over space *and* time (3 steps),
-    normalisation and relu. Any other model is a recurrent layer over the flattened maps, and the same aggregation
-    and head.
+    normalisation and relu. Any other model is a recurrent layer over the flattened maps, and the
+    same aggregation and head.
 
     Args:
         config: kind and sizes of the layers.

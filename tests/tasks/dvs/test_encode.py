@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from liafseq.tasks.dvs.compress import Compression, compress
-from liafseq.tasks.dvs.encode import Compressed, RecordingBatches, compress_all, hold_out
+from liafseq.tasks.dvs.encode import Compressed, Move, RecordingBatches, compress_all, hold_out
 from liafseq.tasks.dvs.events import Sensor, make_events
 
 
@@ -125,11 +125,24 @@ def test_a_batch_is_sorted_padded_with_zeros_and_whole(data):
 
 def test_a_shift_moves_the_recording_and_loses_what_leaves(data):
     here = data.batch([7]).frames
-    moved = data.batch([7], [(1, -2)]).frames
+    moved = data.batch([7], [Move(1, -2)]).frames
     expected = torch.zeros_like(here)
     expected[..., 1:, :-2] = here[..., :-1, 2:]
     assert torch.equal(moved, expected)
-    assert not data.batch([7], [(5, 0)]).frames.any()
+    assert not data.batch([7], [Move(5, 0)]).frames.any()
+
+
+def test_a_quarter_turn_and_a_zoom_about_the_centre():
+    square = torch.arange(2 * 5 * 5.0).reshape(1, 2, 5, 5)
+    data = Compressed(square, torch.tensor([0, 1]), torch.zeros(1, dtype=torch.long))
+    turned = data.batch([0], [Move(0, 0, 90.0)]).frames[:, 0]
+    torch.testing.assert_close(turned, square.rot90(1, (-2, -1)), rtol=1e-4, atol=1e-4)
+    ones = Compressed(torch.ones(1, 2, 5, 7), data.starts, data.labels)
+    half = ones.batch([0], [Move(0, 0, 0.0, 0.5)]).frames.sum()
+    assert half == pytest.approx(2 * 35 / 4, rel=0.1)
+    there = ones.batch([0], [Move(0, 0, 90.0)]).frames[0, 0, 0]
+    assert there[:, 1:6].allclose(torch.ones(5, 5), atol=1e-4)
+    assert there[:, [0, 6]].abs().max() < 1e-4
 
 
 def test_an_epoch_has_every_recording_once_in_an_order_of_its_own(data):
@@ -151,14 +164,14 @@ def test_evaluation_neither_shuffles_nor_shifts(data):
 
 @pytest.mark.parametrize("size", [4, 5, 11])
 def test_two_processes_share_every_batch_and_see_the_same_shifts(data, size):
-    alone = RecordingBatches(data, size, seed=3, shift=1, world=2)
-    both = [RecordingBatches(data, size, seed=3, shift=1, world=2) for _ in range(2)]
+    alone = RecordingBatches(data, size, seed=3, shift=1, turn=10.0, zoom=0.1, world=2)
+    both = [RecordingBatches(data, size, seed=3, shift=1, turn=10.0, zoom=0.1, world=2) for _ in range(2)]
     for whole, *parts in zip(
         alone.epoch(4), *(b.epoch(4, rank, 2) for rank, b in enumerate(both)), strict=True
     ):
         assert all(len(part.label) for part in parts)
         sums = sorted(f.sum().item() for part in parts for f in part.frames.unbind(1))
-        assert sums == sorted(f.sum().item() for f in whole.frames.unbind(1))
+        assert sums == pytest.approx(sorted(f.sum().item() for f in whole.frames.unbind(1)), rel=1e-5)
 
 
 def test_fewer_recordings_than_processes_are_refused(data):
