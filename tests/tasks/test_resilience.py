@@ -26,8 +26,8 @@ from liafseq.tasks.study import compare
 
 # One process loads everything once. A study is a fork of it with a process group of its own, and its
 # workers, which speak with it as always, are forks as well: so a kill of the group is a real one, and
-# dozens of them are quick. A moment is a batch, or just before or after a file gets its name, in any
-# of the processes.
+# dozens of them are quick. A moment is a batch, half of a file that is written, or just before or
+# after a file gets its name, in any of the processes.
 SCRIPT = r"""
 import json, multiprocessing, os, random, signal, sys
 from pathlib import Path
@@ -45,7 +45,7 @@ prepared = data.prepare(runs[0])
 tests = data.load_split(runs[0], 1, "test", prepared.vocabulary)
 data.prepare, data.load_split = lambda config: prepared, lambda *_: tests
 adapter.run(runs[0], base / "first")  # and all that it imports
-move, report = Path.replace, worker._Reporter.__call__
+move, opened, report = Path.replace, Path.open, worker._Reporter.__call__
 
 
 class Forked:
@@ -95,6 +95,30 @@ def attempt(folder, kill_at):
         move(self, target)
         moment()
 
+    class Halved:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, data):
+            data = bytes(data)
+            self.file.write(data[: len(data) // 2])
+            self.file.flush()
+            moment()
+            return self.file.write(data[len(data) // 2 :])
+
+    def halved(self, mode="r", *arguments, **more):
+        file = opened(self, mode, *arguments, **more)
+        return Halved(file) if mode == "wb" else file
+
     def told(self, progress):
         moment()
         report(self, progress)
@@ -103,7 +127,7 @@ def attempt(folder, kill_at):
     try:
         os.setpgid(0, 0)
         workers.subprocess.Popen = Forked
-        Path.replace, worker._Reporter.__call__ = watched, told
+        Path.replace, Path.open, worker._Reporter.__call__ = watched, halved, told
         compare(runs, folder, jobs=2)
         status = 0
     except BaseException:
@@ -123,8 +147,8 @@ earlier = json.dumps({"runs": []})
 (folder / "results.json").write_text(earlier)
 ended = False
 while kills < 20:
-    # Once the study has come to its end there are two moments left in it: those of results.json.
-    killed, status, _ = attempt(folder, chance.randint(1, 2 if ended else largest))
+    # Once the study has come to its end there are three moments left in it: those of results.json.
+    killed, status, _ = attempt(folder, chance.randint(1, 3 if ended else largest))
     assert killed or status == 0, status
     kills += killed
     ended = ended or not killed
