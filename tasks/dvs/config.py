@@ -98,12 +98,12 @@ class DvsRun:
     recordings: int = 0
     test_recordings: int = 0
     valid_fraction: float = 0.1
-    compress: str = "synapse"
+    compress: str = "time"
     steps: int = 6
     step_us: int = 0
     tau_us: float = 20_000.0
-    pool: int = 1
-    channels: tuple[int, ...] = (16, 32, 32)
+    pool: int = 2
+    channels: tuple[int, ...] = (16, 32)
     kernel_size: int = 3
     normalization: str = "batch"
     synapse: bool = False
@@ -112,7 +112,7 @@ class DvsRun:
     head: str = "flat"
     aggregate: str = "mean"
     dropout: float = 0.2
-    shift: int = 2
+    shift: int = 1
     turn: float = 0.0
     zoom: float = 0.0
     options: tuple[tuple[str, Any], ...] = ()
