@@ -100,7 +100,8 @@ def compare_dvs(
     with resumable():
         runs = plan(given)
         doing = o.make_engine(engine, ray_address)
-        searched = o.make_search(search, runs[0], "hidden")
+        # The sizes stay: channels and hidden size are of different models.
+        searched = o.make_search(search, runs[0], "params")
         with this_node(nodes):
             o.check_device(runs[0])
         o.make_folder(out)

@@ -23,7 +23,8 @@ def run_name(run: RunConfig) -> str:
         tasks = f"{run.tasks[0]}..{run.tasks[-1]}"
     if not getattr(run, "score_test", True):
         return f"{run.model} task {tasks} search"
-    return f"{run.model} task {tasks} seed {run.seed}"
+    kind = "task " if isinstance(run.tasks[0], int) else ""
+    return f"{run.model} {kind}{tasks} seed {run.seed}"
 
 
 @contextmanager

@@ -255,9 +255,16 @@ def fairness(
         "validation accuracy; the test examples are scored once, after training."
     ]
     sizes = {config["hidden_size"] for config in configs}
+    maps = {tuple(config.get("channels", ())) for config in configs}
     counts = _parameters(rows)
     if counts is not None and counts <= 0.02:
         lines.append(f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, a task.")
+    elif maps != {()} and len(sizes) == len(maps) == 1:
+        channels = ", ".join(map(str, maps.pop()))
+        lines.append(
+            f"Size: blocks of {channels} channels for all convolutional models, hidden size {sizes.pop()} "
+            "for the others, whatever the number of parameters."
+        )
     elif len(sizes) == 1:
         lines.append(f"Size: hidden size {sizes.pop()} for all models, whatever the number of parameters.")
     else:
