@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import warnings
+import subprocess
+import sys
 from dataclasses import asdict, fields
 
 import numpy as np
@@ -450,25 +450,22 @@ def test_a_full_disk_is_no_obstacle(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.npz"))
 
 
-def _open(folder, results):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = open_generated("gestures", "train", count=44, cache_dir=folder)
-    results.put((found.path is not None, sum(int(found[i]["t"].sum()) for i in range(44))))
+_OPEN = """
+import sys, warnings
+from liafseq.tasks.dvs.generated import open_generated
+warnings.simplefilter("error")
+found = open_generated("gestures", "train", count=44, cache_dir=sys.argv[1])
+print(found.path is not None, sum(int(found[i]["t"].sum()) for i in range(44)))
+"""
 
 
 def test_two_processes_at_the_same_time_both_end_well(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    both = [context.Process(target=_open, args=(tmp_path, results)) for _ in range(2)]
-    for process in both:
-        process.start()
-    found = [results.get(timeout=120) for _ in both]
-    for process in both:
-        process.join(timeout=60)
-        assert process.exitcode == 0
+    command = [sys.executable, "-c", _OPEN, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    found = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
     assert found[0] == found[1]
-    assert found[0][0]
+    assert found[0].startswith("True ")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == [
         "recordings.npz"
     ]
