@@ -133,14 +133,17 @@ def table(results: Mapping[str, Any], *, transpose: bool = False, plus_minus: st
     header = ["model", *(task_name(task) for task in tasks)]
     header += ["mean"] if len(tasks) > 1 else []
     names, costs = cost_columns(summary, ascii_only=plus_minus.isascii())
-    header += ["solved", "weights", *names, "training"]
+    # bAbI's tasks have numbers and count as solved or not; a data set does not.
+    numbered = any(task.isdigit() for task in tasks)
+    header += [*(["solved"] if numbered else []), "weights", *names, "training"]
     rows = []
     for entry, cells in zip(summary, costs, strict=True):
         failed = "failed" if entry["failed"] else "-"
         row = [entry["model"]]
         row += [_percent(entry["accuracy"][task], failed, plus_minus) for task in tasks]
         row += [_percent(entry["mean_accuracy"], "-", plus_minus)] if len(tasks) > 1 else []
-        row += [_solved(entry), number_range(entry["parameters"]), *cells]
+        row += [_solved(entry)] if numbered else []
+        row += [number_range(entry["parameters"]), *cells]
         row.append(duration(entry["time"]["train_seconds"]))
         rows.append(row)
     if not transpose:
@@ -170,9 +173,11 @@ def notes(results: Mapping[str, Any], plus_minus: str = "±") -> list[str]:
     runs, settings = results["runs"], results["settings"]
     seeds = len({row["seed"] for row in runs})
     spread = f", mean {plus_minus} standard deviation over {seeds} seeds" if seeds > 1 else ", one seed"
+    numbered = any(isinstance(task, int) for row in runs for task in row["tasks"])
     lines = [
-        f"Test accuracy in percent{spread}; solved: tasks with at most 5% error; "
-        f"training: time for all tasks{', mean over seeds' if seeds > 1 else ''}."
+        f"Test accuracy in percent{spread}; "
+        f"{'solved: tasks with at most 5% error; ' if numbered else ''}"
+        f"training: time{' for all tasks' if numbered else ''}{', mean over seeds' if seeds > 1 else ''}."
     ]
     data = []
     if "source" in settings:

@@ -112,14 +112,16 @@ def _accuracy(results: Mapping[str, Any], titles: Mapping[Any, str] | None) -> l
     long = len(tasks) > TRANSPOSED
     header = ["model", *(task_title(t, titles) if long else task_name(t) for t in tasks)]
     header += ["mean"] if len(tasks) > 1 else []
-    header += ["solved"]
+    numbered = any(str(task).isdigit() for task in tasks)
+    header += ["solved"] if numbered else []
     rows = []
     for entry in summary:
         missing = "failed" if entry["failed"] else "-"
         row = [entry["model"], *(_spread(entry["accuracy"][task], missing) for task in tasks)]
         row += [_spread(entry["mean_accuracy"], "-")] if len(tasks) > 1 else []
         solved = entry["solved"]
-        row += ["-" if solved is None else f"{solved:.1f} of {entry['tasks']}".replace(".0 ", " ")]
+        if numbered:
+            row += ["-" if solved is None else f"{solved:.1f} of {entry['tasks']}".replace(".0 ", " ")]
         rows.append(row)
     base = results.get("baseline") or {}
     if base:
@@ -127,7 +129,7 @@ def _accuracy(results: Mapping[str, Any], titles: Mapping[Any, str] | None) -> l
         shares += [percent(fmean(base[task] for task in tasks)) if set(tasks) <= set(base) else "-"] * (
             len(tasks) > 1
         )
-        rows.append(["most frequent answer", *shares, ""])
+        rows.append(["most frequent answer", *shares, *([""] if numbered else [])])
     if long:
         header, *rows = (list(line) for line in zip(header, *rows, strict=True))
     seeds = len({row["seed"] for row in results["runs"]})
