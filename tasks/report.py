@@ -177,7 +177,8 @@ def notes(results: Mapping[str, Any], plus_minus: str = "±") -> list[str]:
     lines = [
         f"Test accuracy in percent{spread}; "
         f"{'solved: tasks with at most 5% error; ' if numbered else ''}"
-        f"training: time{' for all tasks' if numbered else ' of a run'}{', mean over seeds' if seeds > 1 else ''}."
+        f"training: time {'for all tasks' if numbered else 'of a run'}"
+        f"{', mean over seeds' if seeds > 1 else ''}."
     ]
     data = []
     if "source" in settings:
