@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from liafseq.cli import options as o
-from liafseq.cli.outcome import tell
+from liafseq.cli.head_to_head import head_to_head
 from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.nodes import first_process, this_node
 
 __all__ = ["DEFAULTS", "app", "plan"]
 
@@ -115,38 +114,21 @@ def babi(
 
     Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
     """
-    from liafseq.cli.progress import StudyProgress, resumable
     from liafseq.cli.repeat import command_words
-    from liafseq.tasks import report, study
     from liafseq.tasks.babi.names import TASK_NAMES
+    from liafseq.tasks.study import BABI_RUNNER
 
     given = dict(locals())
-    with resumable():
-        runs = plan(given)
-        doing = o.make_engine(engine, ray_address)
-        searched = o.make_search(search, runs[0], match)
-        with this_node(nodes):
-            o.check_device(runs[0])
-        o.make_folder(out)
-        baseline = _baseline(runs)
-        if match == "params":
-            runs = _match(runs)
-        trials = search * len({(run.model, run.tasks) for run in runs})
-        with StudyProgress(trials + len(runs)) as progress:
-            results = study.compare(
-                runs,
-                out,
-                jobs=jobs or (min(2, o.cores()) if engine == "local" else None),
-                on_progress=progress,
-                baseline=baseline,
-                command=command_words(babi, given | {"epochs": runs[0].epochs}, "compare babi"),
-                engine=doing,
-                search=searched,
-            )
-        if not first_process():
-            return  # the first machine tells
-        files = report.write_report(results, out, TASK_NAMES)
-    tell(results, out, files)
+    head_to_head(
+        given,
+        lambda: plan(given),
+        command=lambda runs: command_words(babi, given | {"epochs": runs[0].epochs}, "compare babi"),
+        baseline=_baseline,
+        runner=BABI_RUNNER,
+        match=match,
+        settle=_match if match == "params" else None,
+        titles=TASK_NAMES,
+    )
 
 
 def plan(given: Mapping[str, Any]) -> list[BabiRun]:

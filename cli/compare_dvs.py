@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +10,9 @@ import typer
 
 from liafseq.cli import dvs_options as d
 from liafseq.cli import options as o
-from liafseq.cli.outcome import tell
+from liafseq.cli.head_to_head import head_to_head
 from liafseq.tasks.dvs.config import DvsRun
-from liafseq.tasks.models import model_names
-from liafseq.tasks.nodes import first_process, this_node
+from liafseq.tasks.models import is_spiking_convolution, model_names
 
 __all__ = ["DEFAULTS", "compare_dvs", "plan"]
 
@@ -92,37 +91,18 @@ def compare_dvs(
 
     Example: liafseq compare dvs --data gestures --models conv-liaf,conv-lstm,conv3d --seeds 3
     """
-    from liafseq.cli.progress import StudyProgress, resumable
     from liafseq.cli.repeat import command_words
-    from liafseq.tasks import report, study
 
     given = dict(locals())
-    with resumable():
-        runs = plan(given)
-        doing = o.make_engine(engine, ray_address)
+    head_to_head(
+        given,
+        lambda: plan(given),
+        command=lambda _: command_words(compare_dvs, given, "compare dvs"),
+        baseline=_baseline,
+        runner=RUNNER,
         # The sizes stay: channels and hidden size are of different models.
-        searched = o.make_search(search, runs[0], "params")
-        with this_node(nodes):
-            o.check_device(runs[0])
-        o.make_folder(out)
-        baseline = _baseline(runs[0])
-        trials = search * len({run.model for run in runs})
-        with StudyProgress(trials + len(runs)) as progress:
-            results = study.compare(
-                runs,
-                out,
-                jobs=jobs or (min(2, o.cores()) if engine == "local" else None),
-                runner=RUNNER,
-                on_progress=progress,
-                baseline=baseline,
-                command=command_words(compare_dvs, given, "compare dvs"),
-                engine=doing,
-                search=searched,
-            )
-        if not first_process():
-            return  # the first machine tells
-        files = report.write_report(results, out)
-    tell(results, out, files)
+        match="params",
+    )
 
 
 def plan(given: Mapping[str, Any]) -> list[DvsRun]:
@@ -135,24 +115,21 @@ def plan(given: Mapping[str, Any]) -> list[DvsRun]:
             model=model,
             seed=given["seed"] + seed,
             options=neuron[model],
-            synapse=given["synapse"] and _spiking(model),
+            synapse=given["synapse"] and is_spiking_convolution(model),
         )
         for seed in range(given["seeds"])
         for model in models
     ]
 
 
-def _spiking(model: str) -> bool:
-    return model in ("conv-liaf", "conv-lif", "conv-dalif", "conv-mlif")
-
-
-def _baseline(run: DvsRun) -> dict[str, float]:
+def _baseline(runs: Sequence[DvsRun]) -> dict[str, float]:
     """What the most frequent training class scores; opening the data also finds what is wrong with it
     before any run begins."""
     import numpy as np
 
     from liafseq.tasks.dvs.data import open_split
 
+    run = runs[0]
     train, test = open_split(run, "train"), open_split(run, "test")
     common = int(np.bincount(train.labels).argmax())
     return {run.data: float((test.labels == common).mean())}

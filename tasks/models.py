@@ -14,6 +14,7 @@ __all__ = [
     "check_model",
     "has_second_state",
     "is_convolutional",
+    "is_spiking_convolution",
     "model_names",
     "neuron_options",
 ]
@@ -155,6 +156,15 @@ def build_conv(name: str, in_channels: int, out_channels: int, kernel_size: int,
 def is_convolutional(name: str) -> bool:
     """Whether a model reads maps instead of vectors."""
     return name.startswith("conv")
+
+
+def is_spiking_convolution(name: str) -> bool:
+    """Whether a model is a liafseq layer over maps.
+
+    >>> [name for name in model_names("dvs") if is_spiking_convolution(name)]
+    ['conv-liaf', 'conv-lif', 'conv-dalif', 'conv-mlif']
+    """
+    return is_convolutional(name) and _entry(name).neuron
 
 
 def _entry(name: str, task: str | None = None) -> _Entry:
