@@ -11,7 +11,7 @@ from typing import Any
 from liafseq.tasks.dvs.compression import METHODS, Compression
 from liafseq.tasks.dvs.names import DATA_SETS, GENERATED
 from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
-from liafseq.tasks.models import check_model
+from liafseq.tasks.models import check_model, is_spiking_convolution
 
 __all__ = ["DvsRun"]
 
@@ -164,7 +164,7 @@ class DvsRun:
         if self.data not in GENERATED and self.data_dir is None:
             raise ValueError(f"data_dir must name the folder of {self.data}, got None")
         check_model(self.model, "dvs", dict(self.options))
-        if self.synapse and self.model not in ("conv-liaf", "conv-lif", "conv-dalif", "conv-mlif"):
+        if self.synapse and not is_spiking_convolution(self.model):
             raise ValueError(f"synapse is for the spiking convolutions, not for {self.model}")
         self.compression()
 

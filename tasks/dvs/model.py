@@ -11,12 +11,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from liafseq.tasks.dvs.config import DvsRun
 from liafseq.tasks.dvs.encode import Batch
-from liafseq.tasks.models import build_conv, build_layer, is_convolutional
+from liafseq.tasks.models import build_conv, build_layer, is_convolutional, is_spiking_convolution
 from liafseq.tasks.training import Tally
 
 __all__ = ["DvsModel", "tally"]
-
-_SPIKING = ("conv-liaf", "conv-lif", "conv-dalif", "conv-mlif")
 
 
 class DvsModel(nn.Module):
@@ -73,7 +71,7 @@ class DvsModel(nn.Module):
     def _append_block(self, config: DvsRun, inner: int, channels: int) -> None:
         arguments: dict[str, Any] = {}
         batch = config.normalization == "batch"
-        if config.model in _SPIKING:
+        if is_spiking_convolution(config.model):
             arguments = dict(config.options)
             arguments["normalization"] = "batch" if batch else None
             arguments["synapse"] = config.synapse
