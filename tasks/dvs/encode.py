@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,7 +126,6 @@ def compress_all(
     recordings: Recordings,
     compression: Compression,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Compressed:
     """Compresses every recording of a split, or takes them from the cache.
 
@@ -135,7 +134,6 @@ def compress_all(
             the cache file together with the compression; without one nothing is cached.
         compression: how.
         cache: folder; None keeps nothing. A damaged file is made again.
-        progress: called with the number of recordings done and of all.
 
     Raises:
         ValueError: a damaged recording, or more than 2**33 values in all.
@@ -163,8 +161,6 @@ def compress_all(
             )
         parts.append(torch.from_numpy(maps))
         lengths.append(len(maps))
-        if progress is not None:
-            progress(index + 1, len(recordings))
     labels = torch.from_numpy(np.asarray(recordings.labels, np.int64).copy())
     if not parts:
         raise ValueError(f"{recordings.name}: no recordings")

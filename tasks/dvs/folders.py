@@ -21,6 +21,7 @@ from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.formats import Backwards, decode_aedat2, decode_nmnist, read_events, read_file
 from liafseq.tasks.dvs.gesture_files import find_gestures
 from liafseq.tasks.dvs.published import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
+from liafseq.tasks.fields import digest
 
 __all__ = ["FOLDER_DATA_SETS", "FolderRecordings", "open_folder"]
 
@@ -31,11 +32,12 @@ _MNIST_SCALE = re.compile(r"scale(\d+)", re.IGNORECASE)
 
 
 class Recording(NamedTuple):
-    """A recording that can be read: its class, what to call it, and how to get its events."""
+    """A recording that can be read: its class, what to call it, how to get its events, and from where."""
 
     label: int
     title: str
     read: Callable[[], NDArray[Any]]
+    files: tuple[Path, ...]
 
 
 class FolderRecordings:
@@ -48,13 +50,27 @@ class FolderRecordings:
         labels: the class of each recording, int64 (recordings,).
     """
 
-    def __init__(self, name: str, recordings: Sequence[Recording]) -> None:
+    def __init__(self, name: str, recordings: Sequence[Recording], backwards: Backwards = "error") -> None:
         data_set = FOLDER_DATA_SETS[name]
         self.name = name
         self.sensor: Sensor = data_set.sensor
         self.classes: tuple[str, ...] = data_set.classes
         self.labels: NDArray[np.int64] = np.array([r.label for r in recordings], np.int64)
         self._recordings = tuple(recordings)
+        self._backwards: Backwards = backwards
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one for other recordings, or files of another size or time of change."""
+        marks: dict[Path, tuple[int, int]] = {}
+        for path in {path for recording in self._recordings for path in recording.files}:
+            about = path.stat()
+            marks[path] = about.st_size, about.st_mtime_ns
+        content = [
+            (recording.label, recording.title, [marks[path] for path in recording.files])
+            for recording in self._recordings
+        ]
+        return digest({"name": self.name, "backwards": self._backwards, "recordings": content})
 
     def __len__(self) -> int:
         return len(self._recordings)
@@ -77,7 +93,7 @@ class FolderRecordings:
             turns[index] = seen[label]
             seen[label] += 1
         chosen = np.sort(np.lexsort((self.labels, turns))[:count])
-        return FolderRecordings(self.name, [self._recordings[index] for index in chosen])
+        return FolderRecordings(self.name, [self._recordings[index] for index in chosen], self._backwards)
 
 
 def open_folder(
@@ -140,7 +156,7 @@ def open_folder(
         recordings = _part(_classes(folder, data_set), split, data_set, seed, backwards)
     if not recordings:
         raise _missing(folder, data_set, f"nothing of the {split} set here")
-    return FolderRecordings(name, recordings)
+    return FolderRecordings(name, recordings, backwards)
 
 
 def _missing(folder: Path, data_set: FolderDataSet, what: str) -> FileNotFoundError:
@@ -190,7 +206,7 @@ def _nmnist(folder: Path, split: str, data_set: FolderDataSet) -> list[Recording
     base = _only(part(root), root)
     assert base is not None
     return [
-        Recording(label, str(path), partial(read_events, path, "nmnist", data_set.sensor))
+        Recording(label, str(path), partial(read_events, path, "nmnist", data_set.sensor), (path,))
         for label, digit in enumerate(data_set.classes)
         for path in sorted((base / digit).glob("*.bin"), key=_number)
     ]
@@ -217,7 +233,7 @@ def _nmnist_archive(archive: Path, split: str, data_set: FolderDataSet) -> list[
     for name, data in members:
         title = f"{archive}: {name}"
         read = partial(decode_nmnist, data, title, data_set.sensor)
-        recordings.append(Recording(data_set.classes.index(name.parts[-2]), title, read))
+        recordings.append(Recording(data_set.classes.index(name.parts[-2]), title, read, (archive,)))
     return recordings
 
 
@@ -280,7 +296,7 @@ def _part(
         drawn = np.zeros(len(paths), np.bool_)
         drawn[np.random.default_rng([seed, label]).permutation(len(paths))[:tested]] = True
         recordings += [
-            Recording(label, str(path), partial(_read_image, path, data_set.sensor, backwards))
+            Recording(label, str(path), partial(_read_image, path, data_set.sensor, backwards), (path,))
             for path, test in zip(paths, drawn, strict=True)
             if test == (split == "test")
         ]

@@ -19,11 +19,11 @@ __all__ = ["find_gestures"]
 
 _USER = re.compile(r"user(\d+)_.+")
 
-Found = tuple[int, str, Callable[[], NDArray[Any]]]
+Found = tuple[int, str, Callable[[], NDArray[Any]], tuple[Path, ...]]
 
 
 def find_gestures(folder: Path, split: str, data_set: FolderDataSet) -> list[Found]:
-    """The gestures of a split: class, title and how to read each.
+    """The gestures of a split: class, title, how to read each, and the files that it is read from.
 
     Looked for in the folder, then in those directly inside: ``trials_to_<split>.txt``, which lists
     the recordings; without it, ``user*.aedat``, of which the number of the person decides; or tonic's
@@ -79,7 +79,12 @@ def _cut(paths: list[Path], data_set: FolderDataSet) -> list[Found]:
         if not table.is_file():
             raise FileNotFoundError(f"{path}: its table of gestures is missing: {table}")
         found += [
-            (cut.label, f"{path} ({table.name}:{cut.line})", partial(cutter.read, path, table, cut))
+            (
+                cut.label,
+                f"{path} ({table.name}:{cut.line})",
+                partial(cutter.read, path, table, cut),
+                (path, table),
+            )
             for cut in parse_cuts(read_file(table), str(table), len(data_set.classes))
         ]
     return found
@@ -98,7 +103,8 @@ def _single(folder: Path, split: str, data_set: FolderDataSet) -> list[Found]:
                 raise ValueError(
                     f"{path}: expected the number of a class from 0 to {len(data_set.classes) - 1}"
                 )
-            found.append((int(path.stem), str(path), partial(_read_single, path, data_set.sensor)))
+            read = partial(_read_single, path, data_set.sensor)
+            found.append((int(path.stem), str(path), read, (path,)))
     return found
 
 

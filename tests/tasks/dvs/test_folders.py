@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from liafseq.tasks.dvs import archives
+from liafseq.tasks.dvs.compression import Compression
+from liafseq.tasks.dvs.encode import compress_all
 from liafseq.tasks.dvs.events import EVENT
 from liafseq.tasks.dvs.folders import FOLDER_DATA_SETS, FolderRecordings, open_folder
 from liafseq.tasks.dvs.formats import TruncatedWarning
@@ -118,6 +120,23 @@ def test_the_first_recordings_of_each_class(tmp_path):
     assert len(recordings.first(3)[2]) == 10
     with pytest.raises(ValueError, match="count should be at least 1, got 0"):
         recordings.first(0)
+
+
+def test_what_is_compressed_is_kept_until_a_file_changes(tmp_path):
+    root, cache = nmnist(tmp_path / "data"), tmp_path / "cache"
+    compression = Compression("time", 2, 0, 20_000.0, 2)
+
+    def compressed(recordings):
+        compress_all(recordings, compression, cache)
+        return len(list(cache.iterdir()))
+
+    recordings = open_folder("nmnist", "train", root)
+    assert compressed(recordings) == 1
+    assert compressed(open_folder("nmnist", "train", root)) == 1
+    assert compressed(recordings.first(4)) == 2
+    assert compressed(open_folder("nmnist", "test", root)) == 3
+    put(root / "Train" / "3" / "9.bin", write_nmnist(random_events(7, width=34, height=34)))
+    assert compressed(open_folder("nmnist", "train", root)) == 4
 
 
 def test_nmnist_that_is_there_twice(tmp_path):
@@ -341,8 +360,9 @@ def test_a_clock_that_was_set_back(tmp_path):
         put(tmp_path / "cat" / f"{number}.aedat", write_aedat2(events))
     with pytest.raises(ValueError, match=r"\.aedat: byte \d+: event 1: time runs backwards"):
         open_folder("cifar10-dvs", "train", tmp_path)[0]
-    read = open_folder("cifar10-dvs", "train", tmp_path, backwards="continue")[0]
-    assert read["t"].tolist() == [5, 8, 9]
+    found = open_folder("cifar10-dvs", "train", tmp_path, backwards="continue")
+    assert found[0]["t"].tolist() == [5, 8, 9]
+    assert found.fingerprint != open_folder("cifar10-dvs", "train", tmp_path).fingerprint
     with pytest.raises(ValueError, match="backwards should be 'error' or 'continue', got 'sort'"):
         open_folder("cifar10-dvs", "train", tmp_path, backwards="sort")
     with pytest.raises(ValueError, match="backwards is for mnist-dvs and cifar10-dvs, not for nmnist"):

@@ -70,6 +70,15 @@ def test_a_recording_is_read_once_for_all_its_gestures(tmp_path, monkeypatch):
     assert len(pickle.dumps(train)) < 5000
 
 
+def test_the_fingerprint_knows_the_table(tmp_path):
+    train, test = (open_folder("dvs128-gesture", split, gestures(tmp_path)) for split in ("train", "test"))
+    before = train.fingerprint, test.fingerprint
+    (table,) = tmp_path.rglob("user01_lab_labels.csv")
+    table.write_text(table.read_text() + "\n")
+    assert train.fingerprint != before[0]
+    assert test.fingerprint == before[1]
+
+
 def test_events_at_the_edges_of_a_gesture(tmp_path):
     gestures(tmp_path)
     events = random_events(5)
