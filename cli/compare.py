@@ -97,6 +97,7 @@ def babi(
     patience: o.Patience = None,
     seed: o.Seed = BabiRun.seed,
     search: o.Searched = 0,
+    search_tasks: o.SearchTasks = None,
     device: o.Device = BabiRun.device,
     devices: o.Devices = BabiRun.devices,
     nodes: o.Nodes = BabiRun.nodes,
@@ -125,7 +126,6 @@ def babi(
         command=lambda runs: command_words(babi, given | {"epochs": runs[0].epochs}, "compare babi"),
         baseline=_baseline,
         runner=BABI_RUNNER,
-        match=match,
         settle=_match if match == "params" else None,
         titles=TASK_NAMES,
     )

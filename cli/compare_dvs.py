@@ -100,8 +100,6 @@ def compare_dvs(
         command=lambda _: command_words(compare_dvs, given, "compare dvs"),
         baseline=_baseline,
         runner=RUNNER,
-        # The sizes stay: channels and hidden size are of different models.
-        match="params",
     )
 
 

@@ -22,20 +22,19 @@ def head_to_head(
     command: Callable[[Sequence[Any]], list[str]],
     baseline: Callable[[Sequence[Any]], dict[str, float]],
     runner: str,
-    match: str = "hidden",
     settle: Callable[[Sequence[Any]], Sequence[Any]] | None = None,
     titles: Mapping[int, str] | None = None,
 ) -> None:
     """Does a study and tells of it; exit code 1 if a run failed, 130 on Ctrl-C.
 
     Args:
-        given: the parameters of the command: out, jobs, search, nodes, engine, ray_address.
+        given: the parameters of the command: out, jobs, search, nodes, engine, ray_address; where it has
+            it, search_tasks.
         plan: makes the runs.
         command: the words of the command that repeats the study.
         baseline: what a constant answer scores, by task; reading the data also finds what is wrong with
             it before any run begins.
         runner: of :func:`liafseq.tasks.study.compare`.
-        match: what a search leaves as it is: see :func:`liafseq.cli.options.make_search`.
         settle: changes the runs once everything about them is known to be right.
         titles: names of the tasks.
     """
@@ -46,14 +45,16 @@ def head_to_head(
     with resumable():
         runs = plan()
         doing = o.make_engine(engine, given["ray_address"])
-        searched = o.make_search(given["search"], runs[0], match)
+        searched = o.make_search(given["search"], _search_tasks(given, runs))
         with this_node(given["nodes"]):
             o.check_device(runs[0])
         o.make_folder(out)
         scores = baseline(runs)
         if settle is not None:
             runs = settle(runs)
-        trials = given["search"] * len({(run.model, run.tasks) for run in runs})
+        trials = 0
+        if searched is not None:
+            trials = given["search"] * len({(run.model, run.tasks) for run in runs if searched.reads(run)})
         with StudyProgress(trials + len(runs)) as progress:
             results = study.compare(
                 runs,
@@ -70,6 +71,18 @@ def head_to_head(
             return  # the first machine tells
         files = report.write_report(results, out, titles)
     _tell(results, out, files)
+
+
+def _search_tasks(given: Mapping[str, Any], runs: Sequence[Any]) -> tuple[int, ...] | None:
+    if (text := given.get("search_tasks")) is None:
+        return None
+    if not given["search"]:
+        raise ValueError("--search-tasks: is for --search N")
+    tasks = o.parse_tasks(text, "--search-tasks")
+    for task in tasks:
+        if (task,) not in {run.tasks for run in runs}:
+            raise ValueError(f"--search-tasks: no run of the study is on task {task} alone")
+    return tasks
 
 
 def _tell(results: Mapping[str, Any], out: Path, files: Sequence[Path]) -> None:

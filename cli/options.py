@@ -206,6 +206,15 @@ Searched = Annotated[
         metavar="N",
     ),
 ]
+SearchTasks = Annotated[
+    str | None,
+    option(
+        "--search-tasks",
+        TRAINING,
+        "Tasks on which --search tries its configurations; by default all of the study.",
+        metavar="TASKS",
+    ),
+]
 
 
 def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
@@ -254,11 +263,10 @@ def make_engine(engine: str, ray_address: str) -> Any:
         raise ValueError(f"--engine: {error}") from error
 
 
-def make_search(configurations: int, run: Any, match: str) -> Any:
-    """The search of ``--search N`` beside the setting of a run; None for 0.
+def make_search(configurations: int, tasks: tuple[int, ...] | None = None) -> Any:
+    """The search of ``--search N``, on some tasks or all; None for 0.
 
-    The learning rate is searched, and the hidden size, or, where that is solved for the number of
-    parameters or the run has none of its own, dropout; and the neuron options.
+    The learning rate, dropout and the neuron options are searched; sizes are what a study compares at.
     """
     if not configurations:
         return None
@@ -269,10 +277,8 @@ def make_search(configurations: int, run: Any, match: str) -> Any:
             f"--search: expected 0, or at least 2 configurations, of which the first is the given one; "
             f"got {configurations}"
         )
-    size = run.hidden_size
-    sizes = Among(tuple(sorted({max(1, size // 2), size, 2 * size})))
-    second = {"dropout": Among((0.0, 0.1, 0.3))} if match == "params" else {"hidden_size": sizes}
-    return Search(configurations, {"learning_rate": LogUniform(3e-4, 3e-2), **second})
+    space = {"learning_rate": LogUniform(3e-4, 3e-2), "dropout": Among((0.0, 0.1, 0.3))}
+    return Search(configurations, space, tasks=tasks)
 
 
 def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:

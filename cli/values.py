@@ -11,8 +11,8 @@ from liafseq.tasks.models import check_model, model_names
 __all__ = ["parse_models", "parse_neuron_options", "parse_pairs", "parse_tasks"]
 
 
-def parse_tasks(text: str) -> tuple[int, ...]:
-    """Task numbers from ``1,4-6`` or ``all``, in the order given.
+def parse_tasks(text: str, option: str = "--tasks") -> tuple[int, ...]:
+    """Task numbers from ``1,4-6`` or ``all``, in the order given; errors name the option.
 
     >>> parse_tasks("12,1-3")
     (12, 1, 2, 3)
@@ -23,18 +23,18 @@ def parse_tasks(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?", part, re.ASCII)
         if match is None:
-            raise ValueError(f"--tasks: expected numbers and ranges such as 1,4-6 or all, got {text!r}")
+            raise ValueError(f"{option}: expected numbers and ranges such as 1,4-6 or all, got {text!r}")
         first = int(match[1])
         last = int(match[2] or first)
         for number in (first, last):
             if not 1 <= number <= 20:
-                raise ValueError(f"--tasks: bAbI has tasks 1 to 20, got {number} in {text!r}")
+                raise ValueError(f"{option}: bAbI has tasks 1 to 20, got {number} in {text!r}")
         if last < first:
-            raise ValueError(f"--tasks: the range {part.strip()} runs backwards")
+            raise ValueError(f"{option}: the range {part.strip()} runs backwards")
         found += range(first, last + 1)
     twice = sorted({number for number in found if found.count(number) > 1})
     if twice:
-        raise ValueError(f"--tasks: task {twice[0]} is named twice in {text!r}")
+        raise ValueError(f"{option}: task {twice[0]} is named twice in {text!r}")
     return tuple(found)
 
 

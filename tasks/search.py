@@ -4,8 +4,8 @@ Random search over a declared space (Bergstra and Bengio, Random Search for Hype
 Optimization, JMLR 13, 2012). The first configuration of each model is the one that was given; number
 i of a search of N is the same for every N > i. Learning rates and sizes are the same for all models;
 a model's neuron options are drawn beside them. One setting is chosen for a model: the one with the
-best validation accuracy, mean over all tasks of the study, each trained for the study's own number of
-epochs with one seed that is none of the study's. The test set is not read.
+best validation accuracy, mean over the tasks of the search (all of the study, or some), each trained for
+the study's own number of epochs with one seed that is none of the study's. The test set is not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-__all__ = ["NEURON_SPACE", "SEED", "Among", "LogUniform", "Search", "candidates", "fairness", "settle"]
+__all__ = ["NEURON_SPACE", "SEED", "Among", "LogUniform", "Search", "candidates", "settle"]
 
 SEED = 1_000_003
 """Of the search's runs and draws; the next number that is none of the study's seeds where it is one."""
@@ -102,6 +102,7 @@ class Search:
         configurations: for each model, the given one among them.
         space: fields of a run, drawn alike for all models.
         neurons: neuron options, by model. Those that a run sets already stay as they are.
+        tasks: of the study, on which is searched; None for all.
 
     Raises:
         ValueError: fewer than two configurations, or an empty space.
@@ -113,6 +114,7 @@ class Search:
     configurations: int
     space: Space
     neurons: Mapping[str, Space] = field(default_factory=lambda: NEURON_SPACE)
+    tasks: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.configurations < 2:
@@ -122,6 +124,10 @@ class Search:
             )
         if not self.space:
             raise ValueError("a search needs at least one field to search")
+
+    def reads(self, run: Any) -> bool:
+        """Whether the search is on the tasks of a run."""
+        return self.tasks is None or set(run.tasks) <= set(self.tasks)
 
     def of(self, models: Sequence[str]) -> Search:
         """The search for these models."""
@@ -191,13 +197,15 @@ def settle(
 
     Raises:
         TypeError: runs that cannot be kept from the test set.
+        ValueError: a task of the search that no run of the study has.
     """
     search = search.of(list(dict.fromkeys(run.model for run in runs)))
     seeds = {run.seed for run in runs}
     seed = next(number for number in range(SEED, SEED + len(seeds) + 1) if number not in seeds)
     first: dict[tuple[Any, ...], Run] = {}
-    for run in runs:
+    for run in filter(search.reads, runs):
         first.setdefault((run.model, run.tasks), run)
+    _check_tasks(search, [run.tasks for run in first.values()])
     tried = {run.model: candidates(search, run) for run in first.values()}
     trials = [
         _trial(_with(run, tried[run.model][number]), seed)
@@ -217,80 +225,33 @@ def settle(
     chosen = [_with(run, tried[run.model][models[run.model]["chosen"]]) for run in runs]
     epochs = runs[0].to_json().get("epochs")
     budget = "" if epochs is None else f"{epochs} epochs, " if epochs != 1 else "1 epoch, "
+    where = "" if search.tasks is None else f" on tasks {', '.join(map(str, search.tasks))}"
     line = (
         f"search: {search.configurations} configurations a model, one seed, {budget}"
-        f"chosen by validation accuracy; space: {search}"
+        f"chosen by validation accuracy{where}; space: {search}"
     )
     return chosen, {
         "configurations": search.configurations,
         "seed": seed,
         "epochs": epochs,
-        "tasks": [list(tasks) for tasks in dict.fromkeys(run.tasks for run in runs)],
+        "tasks": [list(tasks) for tasks in dict.fromkeys(run.tasks for run in first.values())],
         "space": search.to_json(),
         "line": line,
         "models": models,
     }
 
 
-def fairness(
-    runs: Sequence[Any], rows: Sequence[Mapping[str, Any]], search: Mapping[str, Any] | None
-) -> list[str]:
-    """What each model of a study was allowed, a line each: data and budget, size, settings.
-
-    Args:
-        runs: of the study, as they were done.
-        rows: theirs.
-        search: of :func:`settle`, or None.
-    """
-    configs = [run.to_json() for run in runs]
-    seeds = len({run.seed for run in runs})
-    budget = [
-        f"{name.replace('_', ' ')} {_values(configs, name)}"
-        for name in ("epochs", "batch_size")
-        if name in configs[0]
-    ]
-    lines = [
-        "Every model reads the same training, validation and test examples, with "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}; {', '.join(budget)}. The epoch is chosen by "
-        "validation accuracy; the test examples are scored once, after training."
-    ]
-    sizes = {config["hidden_size"] for config in configs}
-    maps = {tuple(config.get("channels", ())) for config in configs}
-    counts = _parameters(rows)
-    if counts is not None and counts <= 0.02:
-        lines.append(f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, a task.")
-    elif maps != {()} and len(sizes) == len(maps) == 1:
-        channels = ", ".join(map(str, maps.pop()))
-        lines.append(
-            f"Size: blocks of {channels} channels for all convolutional models, hidden size {sizes.pop()} "
-            "for the others, whatever the number of parameters."
-        )
-    elif len(sizes) == 1:
-        lines.append(f"Size: hidden size {sizes.pop()} for all models, whatever the number of parameters.")
-    else:
-        lines.append("Size: hidden sizes differ from model to model, and so do the numbers of parameters.")
-    if search is None:
-        same = _values(configs, "learning_rate")
-        lines.append(
-            f"No settings were searched: learning rate {same} for all models, neuron options as given or "
-            "by default."
-        )
-        return lines
-    lines.append(search["line"])
-    for model, found in search["models"].items():
-        best = found["tried"][found["chosen"]]
-        score = "all failed" if best["valid_accuracy"] is None else f"{100 * best['valid_accuracy']:.1f}%"
-        settings = {**best["settings"], **best["settings"].get("options", {})}
-        settings.pop("options", None)
-        text = ", ".join(f"{name} {value}" for name, value in settings.items()) or "the given settings"
-        lines.append(f"Chosen for {model} (validation accuracy {score}): {text}.")
-    return lines
-
-
 def _trial(run: Run, seed: int) -> Run:
     if not hasattr(run, "score_test"):
         raise TypeError(f"{type(run).__name__} has no score_test: its runs cannot be kept from the test set")
     return dataclasses.replace(run, seed=seed, score_test=False)
+
+
+def _check_tasks(search: Search, found: Sequence[tuple[Any, ...]]) -> None:
+    missing = set(search.tasks or ()) - {task for tasks in found for task in tasks}
+    if missing:
+        names = ", ".join(map(str, sorted(missing)))
+        raise ValueError(f"no run of the study is on these tasks of the search alone: {names}")
 
 
 def _with(run: Run, settings: Mapping[str, Any]) -> Run:
@@ -314,19 +275,3 @@ def _entry(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> di
 
 def _listed(space: Space) -> str:
     return ", ".join(f"{name} {values}" for name, values in space.items())
-
-
-def _values(configs: Sequence[Mapping[str, Any]], name: str) -> str:
-    found = sorted({config[name] for config in configs})
-    return f"{found[0]:g}" if len(found) == 1 else f"{found[0]:g} to {found[-1]:g}"
-
-
-def _parameters(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """The largest relative difference of the numbers of parameters of one task's models."""
-    of_task: dict[tuple[Any, ...], set[int]] = {}
-    for row in rows:
-        if row.get("parameters") is not None:
-            of_task.setdefault(tuple(row["tasks"]), set()).add(row["parameters"])
-    if not of_task:
-        return None
-    return max(max(counts) / min(counts) - 1 for counts in of_task.values())

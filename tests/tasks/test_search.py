@@ -12,8 +12,9 @@ import pytest
 
 from liafseq.tasks.babi import adapter, data
 from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.fairness import fairness
 from liafseq.tasks.models import check_model, model_names, neuron_options
-from liafseq.tasks.search import NEURON_SPACE, SEED, Among, LogUniform, Search, candidates, fairness, settle
+from liafseq.tasks.search import NEURON_SPACE, SEED, Among, LogUniform, Search, candidates, settle
 from liafseq.tasks.study import Event, compare
 from liafseq.tasks.worker import perform
 
@@ -123,6 +124,20 @@ def test_the_best_mean_over_all_tasks_is_chosen_once_a_model() -> None:
     assert tried["settings"]["hidden_size"] == 8
     assert [entry["valid_accuracy"] for entry in gru["tried"]].index(0.6) == gru["chosen"]
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_search_on_some_tasks_chooses_for_all() -> None:
+    do = Rows(lambda run: {(1,): 1 / run.hidden_size, (6,): run.hidden_size / 100}[run.tasks])
+    runs, found = settle(study(), Search(8, SPACE, tasks=(1,)), do)
+    assert {run.hidden_size for run in runs} == {4}
+    assert len(runs) == len(study())
+    assert {run.tasks for run in do.asked} == {(1,)}
+    assert found["tasks"] == [[1]]
+    assert "chosen by validation accuracy on tasks 1; space" in found["line"]
+    with pytest.raises(ValueError, match="no run of the study is on these tasks of the search alone: 2"):
+        settle(study(), Search(8, SPACE, tasks=(1, 2)), do)
+    with pytest.raises(ValueError, match="alone: 1"):
+        settle([BabiRun(tasks=(1, 6))], Search(8, SPACE, tasks=(1,)), do)
 
 
 def test_equals_and_failures_leave_the_given_settings() -> None:
