@@ -277,7 +277,7 @@ def make_search(configurations: int, tasks: tuple[int, ...] | None = None) -> An
             f"--search: expected 0, or at least 2 configurations, of which the first is the given one; "
             f"got {configurations}"
         )
-    space = {"learning_rate": LogUniform(3e-4, 3e-2), "dropout": Among((0.0, 0.1, 0.3))}
+    space = {"learning_rate": LogUniform(1e-3, 1e-2), "dropout": Among((0.0, 0.1, 0.3))}
     return Search(configurations, space, tasks=tasks)
 
 

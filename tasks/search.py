@@ -1,11 +1,13 @@
 """The same small search of settings for every model of a study, by validation accuracy alone.
 
-Random search over a declared space (Bergstra and Bengio, Random Search for Hyper-Parameter
-Optimization, JMLR 13, 2012). The first configuration of each model is the one that was given; number
-i of a search of N is the same for every N > i. Learning rates and sizes are the same for all models;
-a model's neuron options are drawn beside them. One setting is chosen for a model: the one with the
-best validation accuracy, mean over the tasks of the search (all of the study, or some), each trained for
-the study's own number of epochs with one seed that is none of the study's. The test set is not read.
+Configurations from a declared space, spread evenly by Halton's sequence (Halton 1960,
+doi:10.1007/BF01386213): a handful of random draws (Bergstra and Bengio, Random Search for
+Hyper-Parameter Optimization, JMLR 13, 2012, which also compares such sequences) may well all be large. The
+first configuration of each model is the one that was given; number i of a search of N is the same for
+every N > i. Fields of the run are drawn alike for all models; beside them, in every second
+configuration, a model's neuron options. One setting is chosen for a model: the one with the best
+validation accuracy, mean over the tasks of the search (all of the study, or some), each trained for the
+study's own number of epochs with one seed that is none of the study's. The test set is not read.
 """
 
 from __future__ import annotations
@@ -157,22 +159,28 @@ def candidates(search: Search, run: Any) -> list[dict[str, Any]]:
     Returns:
         fields of the run by name; ``options`` holds the neuron options that differ from the run's.
     """
-    import numpy as np
+    from scipy.stats import qmc
 
     fixed = set(dict(run.options))
     neurons = {
         name: values for name, values in search.neurons.get(run.model, {}).items() if name not in fixed
     }
+    count = search.configurations - 1
+    # The first two points are the corner and the middle of the space; the middle is near what is given.
+    shared = qmc.Halton(len(search.space), scramble=False).fast_forward(2).random(count)
+    own = qmc.Halton(max(1, len(neurons)), seed=zlib.crc32(run.model.encode())).random(count)
     found: list[dict[str, Any]] = [{}]
-    for index in range(1, search.configurations):
-        # A stream for each number, so that a longer search begins with the shorter one.
-        shared = np.random.default_rng([SEED, index])
-        own = np.random.default_rng([SEED, index, zlib.crc32(run.model.encode())])
-        settings = {name: values.draw(shared.random()) for name, values in search.space.items()}
-        if neurons:
-            settings["options"] = {name: values.draw(own.random()) for name, values in neurons.items()}
+    for index in range(count):
+        settings = _drawn(search.space, shared[index])
+        # Every second keeps the given neuron, so that a learning rate is also tried by itself.
+        if neurons and index % 2:
+            settings["options"] = _drawn(neurons, own[index // 2])
         found.append(settings)
     return found
+
+
+def _drawn(space: Space, at: Sequence[float]) -> dict[str, Any]:
+    return {name: values.draw(float(part)) for (name, values), part in zip(space.items(), at, strict=True)}
 
 
 def settle(
