@@ -254,159 +254,187 @@ def forward(
 ):  # fmt: skip
     """Runs over all steps: v, y are the state, in and out.
 
-    Without rows of ``current``, ``potentials`` holds the currents at first. With them, which is for no
-    feedback, ``potentials`` may have no rows: then they are not kept.
+    alpha, beta, theta may repeat their numbers for several rows, which are then read as one. Without rows
+    of ``current``, ``potentials`` holds the currents at first. With them, which is for no feedback,
+    ``potentials`` may have no rows: then they are not kept.
     """
-    hidden = theta.size
-    s, x = np.empty_like(theta), np.empty_like(theta)
+    hidden, joined = outputs.shape[1], theta.size // outputs.shape[1]
+    s, x, scratch = np.empty_like(theta), np.empty_like(theta), np.empty_like(theta)
     sparse = kind == SPIKE and feedback == 1
     given, keep = current.shape[0] > 0, potentials.shape[0] > 0
-    scratch = np.empty_like(theta)
+    currents, us, outs = current.reshape(-1), potentials.reshape(-1), outputs.reshape(-1)
+    vs, ys, lasts = v.reshape(-1), y.reshape(-1), u_last.reshape(-1)
+    even = counts.min() == counts.max()
     for step in range(starts.size):
         start, rows = starts[step], counts[step]
         if rows == 0:
             continue
-        now = potentials[start : start + rows]
         if feedback != 2 and not given:
-            for n in range(rows):
-                to, kept = now[n], v[n]
-                for h in range(hidden):
-                    to[h] += kept[h]
+            to = us[start * hidden : (start + rows) * hidden]
+            for h in range(to.size):
+                to[h] += vs[h]
         if feedback != 0:
-            _add_product(blas, weight, by_input, sparse, y if feedback == 1 else v, rows, now)
-        for n in range(rows):
-            u = now[n] if keep else scratch
+            if feedback == 2:
+                read = v[:rows]
+            elif even and step > 0:
+                before = starts[step - 1]
+                read = outputs[before : before + rows]
+            else:
+                read = y[:rows]
+            _add_product(blas, weight, by_input, sparse, read, rows, potentials[start : start + rows])
+        alive = counts[step + 1] if step + 1 < starts.size else 0
+        for n in range(0, rows, joined):
+            low, at, size = n * hidden, (start + n) * hidden, min(joined, rows - n) * hidden
+            u = us[at : at + size] if keep else scratch[:size]
+            kept, out = vs[low : low + size], outs[at : at + size]
             if given:
-                _add(u, current[start + n], v[n])
+                _add(u, currents[at : at + size], kept)
             _count(u, theta, levels, s)
-            _kept(u, s, alpha, beta, theta, soft, v_reset, v[n])
-            out = outputs[start + n]
+            _kept(u, s, alpha, beta, theta, soft, v_reset, kept)
             if kind == SPIKE:
-                _copy(out, s)
+                _copy(out, s[:size])
             elif related:
-                for h in range(hidden):
+                for h in range(size):
                     x[h] = u[h] - theta[h]
-                _activate(x, kind, out)
+                _activate(x[:size], kind, out)
             else:
                 _activate(u, kind, out)
-            last = step + 1 == starts.size or n >= counts[step + 1]
-            if last:
-                _copy(u_last[n], u)
-            if last or feedback == 1:
-                _copy(y[n], out)
+            ended = max(alive - n, 0) * hidden
+            if ended < size:
+                _copy(lasts[low + ended : low + size], u[ended:])
+            # of even steps it is read where it is
+            first = 0 if feedback == 1 and not even else ended
+            if first < size:
+                _copy(ys[low + first : low + size], out[first:])
 
 
 @_compiled
 def backward(
     blas, potentials, weight, alpha, beta, theta, to_output, to_u, back_y, back_v, delta, previous,
-    starts, counts, feedback, kind, related, soft, v_reset, levels, surrogate, width, detach, learn, sums,
+    starts, counts, seen, feedback, kind, related, soft, v_reset, levels, surrogate, width, detach, learn,
+    sums,
 ):  # fmt: skip
     """Runs backwards: ``delta`` = dL/du of all steps, ``previous`` = what W_hh read from each step.
 
-    ``to_output`` (no rows: zero) and ``to_u`` are the gradients that arrive at outputs and last
-    potentials; back_y and back_v hold that of the last y at first and those of y_0 (with feedback of
-    y only) and v_0 at the end. ``sums`` (3, H), in double precision, gathers the gradients of alpha,
-    theta and beta.
+    Of the steps' rows ``seen`` were in a later step already, of an earlier call. ``to_output`` (no rows:
+    zero) and ``to_u`` are the gradients that arrive at outputs and last potentials; back_y and back_v hold
+    that of the last y at first and those of y_0 (with feedback of y only) and v_0 at the end. ``sums``, in
+    double precision and as wide as alpha, gathers the gradients of alpha, theta and beta: those of which
+    the bit 1, 2 or 4 is set in ``learn``.
     """
-    hidden = potentials.shape[1]
+    hidden, joined = potentials.shape[1], theta.size // potentials.shape[1]
     real = theta.dtype.type
     one, zero = real(1), real(0)
-    s, x, y, v, d, dk, a = (
+    s, x, own_y, d, dk, a = (
         np.empty_like(theta), np.empty_like(theta), np.empty_like(theta), np.empty_like(theta),
-        np.empty_like(theta), np.empty_like(theta), np.empty_like(theta),
+        np.empty_like(theta), np.empty_like(theta),
     )  # fmt: skip
-    step_sums = np.zeros((3, hidden), theta.dtype)
+    step_sums = np.zeros((3, theta.size), theta.dtype)
     of_alpha, of_theta, of_beta = step_sums[0], step_sums[1], step_sums[2]
     none = np.zeros_like(theta)
+    us, deltas, reads, arrivals = (
+        potentials.reshape(-1), delta.reshape(-1), previous.reshape(-1), to_output.reshape(-1),
+    )  # fmt: skip
+    gvs, gys, ends = back_v.reshape(-1), back_y.reshape(-1), to_u.reshape(-1)
     given = to_output.shape[0] > 0
     spike_slope = kind == SPIKE or not detach
-    seen = 0
+    learns_alpha, learns_theta, learns_beta = learn & 1 != 0, learn & 2 != 0, learn & 4 != 0
     for step in range(starts.size - 1, -1, -1):
         start, rows = starts[step], counts[step]
-        for n in range(rows):
-            u, g = potentials[start + n], delta[start + n]
-            gv = back_v[n]
+        known = min(seen, rows)
+        n = 0
+        while n < rows:
+            # rows that are read as one have all ended here, or none of them
+            end = min(n + joined, known if n < known else rows)
+            low, at, size = n * hidden, (start + n) * hidden, (end - n) * hidden
+            going_on = n < known
+            n = end
+            u, g, gv = us[at : at + size], deltas[at : at + size], gvs[low : low + size]
             _count(u, theta, levels, s)
             # d = ds/du, dk = -ds/dtheta: the k-th threshold moves k times as fast
             if spike_slope:
                 _surrogate(u, theta, one, surrogate, width, d)
-                _copy(dk, d)
+                if learns_theta:
+                    _copy(dk, d[:size])
                 for k in range(2, levels + 1):
                     _surrogate(u, theta, real(k), surrogate, width, a)
-                    for h in range(hidden):
+                    for h in range(size):
                         d[h] += a[h]
-                        dk[h] += real(k) * a[h]
+                    if learns_theta:
+                        for h in range(size):
+                            dk[h] += real(k) * a[h]
             # without feedback of y nothing comes to it from the future
-            gy = back_y[n]
-            if feedback != 1 and n < seen:
-                gy = to_output[start + n] if given else none
+            gy = gys[low : low + size]
+            if feedback != 1 and going_on:
+                gy = arrivals[at : at + size] if given else none[:size]
             elif given:
-                arrived = to_output[start + n]
-                for h in range(hidden):
+                arrived = arrivals[at : at + size]
+                for h in range(size):
                     gy[h] += arrived[h]
+            y = reads[at : at + size] if feedback == 1 else own_y[:size]
             if kind == SPIKE:
-                _copy(a, d)
+                _copy(a, d[:size])
                 if feedback == 1:
-                    _copy(y, s)
+                    _copy(y, s[:size])
             elif related:
-                for h in range(hidden):
+                for h in range(size):
                     x[h] = u[h] - theta[h]
-                _activate(x, kind, y)
-                _slope(x, y, kind, a)
+                _activate(x[:size], kind, y)
+                _slope(x[:size], y, kind, a)
             else:
                 _activate(u, kind, y)
                 _slope(u, y, kind, a)
             # g = dL/du by way of y and of v
             if detach:
                 if soft:
-                    for h in range(hidden):
+                    for h in range(size):
                         g[h] = gy[h] * a[h] + gv[h] * alpha[h]
                 else:
-                    for h in range(hidden):
+                    for h in range(size):
                         g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h])
             elif soft:
-                for h in range(hidden):
+                for h in range(size):
                     g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - theta[h] * d[h])
             else:
-                for h in range(hidden):
+                for h in range(size):
                     g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h] + (v_reset - u[h]) * d[h])
-            if n >= seen:
-                arrived = to_u[n]
-                for h in range(hidden):
-                    g[h] += arrived[h]
-            if learn:
+            if not going_on:
+                for h in range(size):
+                    g[h] += ends[low + h]
+            if learns_alpha:
+                if soft:
+                    for h in range(size):
+                        of_alpha[h] += gv[h] * (u[h] - theta[h] * s[h])
+                else:
+                    for h in range(size):
+                        of_alpha[h] += gv[h] * (u[h] * (one - s[h]) + v_reset * s[h])
+            if learns_theta:
                 if kind == SPIKE:
-                    for h in range(hidden):
+                    for h in range(size):
                         of_theta[h] -= gy[h] * dk[h]
                 elif related:
-                    for h in range(hidden):
+                    for h in range(size):
                         of_theta[h] -= gy[h] * a[h]
                 if soft:
-                    for h in range(hidden):
-                        of_alpha[h] += gv[h] * (u[h] - theta[h] * s[h])
+                    for h in range(size):
                         of_theta[h] -= gv[h] * alpha[h] * s[h]
-                else:
-                    for h in range(hidden):
-                        of_alpha[h] += gv[h] * (u[h] * (one - s[h]) + v_reset * s[h])
                 if not detach:
                     if soft:
-                        for h in range(hidden):
+                        for h in range(size):
                             of_theta[h] += gv[h] * alpha[h] * theta[h] * dk[h]
                     else:
-                        for h in range(hidden):
+                        for h in range(size):
                             of_theta[h] -= gv[h] * alpha[h] * (v_reset - u[h]) * dk[h]
-                for h in range(hidden):
+            if learns_beta:
+                for h in range(size):
                     of_beta[h] += gv[h]
-            if feedback == 1:
-                _copy(previous[start + n], y)
-            elif feedback == 2:
-                _kept(u, s, alpha, beta, theta, soft, v_reset, v)
-                _copy(previous[start + n], v)
-            if feedback != 2:
+            if feedback == 2:
+                _kept(u, s, alpha, beta, theta, soft, v_reset, reads[at : at + size])
+            else:
                 _copy(gv, g)
-        if learn:
+        if learn != 0:
             for i in range(3):
-                for h in range(hidden):
+                for h in range(theta.size):
                     sums[i, h] += step_sums[i, h]
                     step_sums[i, h] = zero
         seen = max(seen, rows)
@@ -450,6 +478,6 @@ def backward_blocks(
         b = min(a + block, high)
         backward(
             0, potentials, none, alpha, beta, theta, to_output, to_u[a:b], back_y[a:b], back_v[a:b], delta,
-            none, starts + a, _within(counts, a, b), 0, kind, related, soft, v_reset, levels, surrogate,
+            none, starts + a, _within(counts, a, b), 0, 0, kind, related, soft, v_reset, levels, surrogate,
             width, detach, learn, sums,
         )  # fmt: skip

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from liafseq.neurons import Neuron, advance
-from liafseq.ops.cpu import _choices, _run, _steps, _wide
+from liafseq.ops._cpu_layout import choices, in_parts, learned, numbers, rows_of_steps
 
 __all__ = ["recurrence", "run_backward", "run_forward"]
 
@@ -45,7 +45,7 @@ class _Shape:
         batch, self.hidden = v0.shape
         self.joined = _joined(self.hidden, tuple(sizes))
         self.width = self.hidden * self.joined
-        self.starts, self.counts = _steps([size // self.joined for size in sizes], reverse)
+        self.starts, self.counts = rows_of_steps([size // self.joined for size in sizes], reverse)
         self.block = max(1, _BLOCK // self.width)
         rows = batch // self.joined
         work = int(self.counts.sum()) * self.width
@@ -58,7 +58,7 @@ class _Shape:
         return tensor.detach().reshape(-1, self.width).contiguous().numpy()
 
     def numbers(self, values: Sequence[Tensor | None], like: Tensor) -> list[np.ndarray]:
-        return [np.tile(_wide(value, self.hidden, like), self.joined) for value in values]
+        return numbers(values, self.hidden, like, self.joined)
 
 
 def run_forward(
@@ -85,15 +85,15 @@ def run_forward(
     y, u = torch.empty_like(v), torch.empty_like(v)
     state = [t.view(-1, shape.width).numpy() for t in (v, y, u)]
     numbers = shape.numbers((decay, leak, threshold), v0)
-    choices = _choices(neuron, currents.dtype.type)[1:]
+    more = choices(neuron, currents.dtype.type)[1:]
 
     def call(low: int, high: int) -> None:
         forward_blocks(
             currents, *arrays, *numbers, *state,
-            shape.starts, shape.counts, low, high, shape.block, *choices,
+            shape.starts, shape.counts, low, high, shape.block, *more,
         )  # fmt: skip
 
-    _run(shape.parts, call)
+    in_parts(shape.parts, call)
     return outputs, y, u, potentials
 
 
@@ -107,9 +107,9 @@ def run_backward(
     neuron: Neuron,
     sizes: Sequence[int],
     reverse: bool,
-    learn: bool,
+    learn: int,
 ) -> tuple[Tensor, list[Tensor | None], Tensor]:
-    """delta = dL/du, gradients of decay, threshold, leak (if ``learn``), and of v_0."""
+    """delta = dL/du, gradients of decay, threshold, leak (those of the bits of ``learn``), and of v_0."""
     from liafseq.ops._cpu_kernels import SURROGATE, backward_blocks
 
     shape = _Shape(v0, sizes, reverse)
@@ -123,18 +123,23 @@ def run_backward(
     state = [t.detach().view(-1, shape.width).numpy() for t in (to_u, back_y, back_v)]
     delta = np.empty_like(u_array)
     numbers = shape.numbers((decay, leak, threshold), v0)
-    choices = _choices(neuron, real)[1:]
-    more = (SURROGATE[neuron.surrogate], real(neuron.surrogate_width), neuron.detach_reset, learn)
+    more = (
+        *choices(neuron, real)[1:],
+        SURROGATE[neuron.surrogate],
+        real(neuron.surrogate_width),
+        neuron.detach_reset,
+        learn,
+    )
 
     def call(low: int, high: int) -> np.ndarray:
         sums = np.zeros((3, shape.width))
         backward_blocks(
             u_array, *numbers, to_output, *state, delta,
-            shape.starts, shape.counts, low, high, shape.block, *choices, *more, sums,
+            shape.starts, shape.counts, low, high, shape.block, *more, sums,
         )  # fmt: skip
         return sums
 
-    sums = sum(_run(shape.parts, call)).reshape(3, shape.joined, shape.hidden).sum(1)
+    sums = sum(in_parts(shape.parts, call)).reshape(3, shape.joined, shape.hidden).sum(1)
     own = [
         None if p is None else torch.from_numpy(row).to(p.dtype).sum_to_size(p.shape).clone()
         for p, row in zip((decay, threshold, leak), sums, strict=True)
@@ -229,7 +234,7 @@ class _Scan(torch.autograd.Function):
         if torch.is_grad_enabled() or grads[3] is not None:
             delta, own, back_v = _differentiable_backward(grads, potentials, numbers, v0, *rest)
         else:
-            learn = any(ctx.needs_input_grad[1:4])
+            learn = learned(ctx.needs_input_grad[1:4])
             delta, own, back_v = run_backward(grads[:3], potentials, *numbers, v0, *rest, learn)
         return delta, *own, back_v, None, None, None
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import cpu, cpu_scan
+from liafseq.ops import cpu, cpu_backward, cpu_scan
 from liafseq.ops.bptt import feedback_gradient
 
 __all__ = ["recurrence", "supports"]
@@ -77,12 +77,12 @@ def _scan_backward(g_out, g_y, g_u, potentials, weight_hh, decay, threshold, lea
     weight = v0.new_zeros(())
     if weight_hh is None:
         delta, own, back_v = cpu_scan.run_backward(
-            (g_out, g_y, g_u), flat, decay, threshold, leak, v0, neuron, steps, reverse, True
+            (g_out, g_y, g_u), flat, decay, threshold, leak, v0, neuron, steps, reverse, 7
         )
         back_y = torch.zeros_like(back_v)
     else:
-        delta, read, own, back_v, back_y = cpu.run_backward(
-            (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, True
+        delta, read, own, back_v, back_y = cpu_backward.run_backward(
+            (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, 7
         )
         first = r0 if neuron.feedback == "output" else v0
         first = torch.zeros_like(v0) if first is None else first

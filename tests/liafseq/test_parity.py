@@ -8,20 +8,25 @@ import pytest
 import torch
 
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import bptt, cpu, reference
+from liafseq.ops import _cpu_layout, bptt, cpu, cpu_backward, reference
 from liafseq.surrogate import SURROGATES
 
+_COMPILED = pytest.mark.skipif(not cpu.available(), reason="needs numba and torch's BLAS")
+# Pieces of four and of two of the six steps; three of the four rows read as one, then the last.
+_SMALL = ((cpu_backward, "_PIECE", 16), (_cpu_layout, "_WIDTH", 15))
 OPS = [
-    pytest.param(bptt, id="bptt"),
-    pytest.param(
-        cpu, id="cpu", marks=pytest.mark.skipif(not cpu.available(), reason="needs numba and torch's BLAS")
-    ),
+    pytest.param((bptt, ()), id="bptt"),
+    pytest.param((cpu, ()), id="cpu", marks=_COMPILED),
+    pytest.param((cpu, _SMALL), id="cpu-pieces", marks=_COMPILED),
 ]
 
 
 @pytest.fixture(params=OPS)
-def op(request):
-    return request.param
+def op(request, monkeypatch):
+    module, sizes = request.param
+    for size in sizes:
+        monkeypatch.setattr(*size)
+    return module
 
 
 NAMES = ["input", "weight_ih", "weight_hh", "bias", "decay", "threshold", "leak", "v0", "r0"]
@@ -141,13 +146,23 @@ def test_given_currents_no_leak_no_initial_output(op, layout):
     assert torch.equal(args[0], before), "a given current must not be overwritten"
 
 
+@pytest.mark.parametrize("feedback", ["output", "membrane"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_no_bias_no_leak_no_initial_output(op, feedback, reverse):
+    neuron = Neuron(feedback=feedback, surrogate="gaussian")
+    args = arguments(neuron, None, "neuron", leak=False)
+    args[3] = args[-1] = None
+    assert_parity(op, args, neuron, None, reverse)
+
+
+@pytest.mark.parametrize("sizes", [(4, 2, 1), None])
 @pytest.mark.parametrize("frozen", NAMES)
-def test_frozen_arguments(op, frozen):
+def test_frozen_arguments(op, frozen, sizes):
     neuron = Neuron(surrogate="gaussian")
-    args = arguments(neuron, (4, 2, 1), "neuron")
-    expected = run(reference, args, neuron, (4, 2, 1), False)[1]
+    args = arguments(neuron, sizes, "neuron")
+    expected = run(reference, args, neuron, sizes, False)[1]
     live = [a.requires_grad_(n != frozen) for n, a in zip(NAMES, args, strict=True)]
-    outputs = op.recurrence(*live, neuron, (4, 2, 1), False)
+    outputs = op.recurrence(*live, neuron, sizes, False)
     weights = [torch.linspace(-1, 1, o.numel(), dtype=o.dtype).view(o.shape) for o in outputs]
     sum((o * w).sum() for o, w in zip(outputs, weights, strict=True)).backward()
     for name, a in zip(NAMES, live, strict=True):
@@ -204,13 +219,15 @@ def test_few_spikes_select_columns(batch, threshold):
 
 
 @needs_cpu
+@pytest.mark.parametrize("piece", [8, 1024])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_threads_share_the_batch(layout, monkeypatch):
-    monkeypatch.setattr(cpu, "_LEAST_ROWS", 1)
+def test_threads_share_the_batch(layout, piece, monkeypatch):
+    monkeypatch.setattr(_cpu_layout, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(cpu_backward, "_PIECE", piece)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     neuron = Neuron(surrogate="gaussian")
     sizes, reverse = LAYOUTS[layout]
-    assert len(cpu._parts(4)) == 3
+    assert len(_cpu_layout.cut(4)) == 3
     assert_parity(cpu, arguments(neuron, sizes, "neuron"), neuron, sizes, reverse)
 
 
