@@ -9,9 +9,84 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-__all__ = ["build", "check_choice", "check_whole", "digest", "pairs", "plain", "real"]
+__all__ = ["Kinds", "build", "check_choice", "check_fields", "check_whole", "digest", "real", "to_json"]
 
 T = TypeVar("T")
+
+Bounds = tuple[float, bool, float, bool]
+"""Low, low included, high, high included."""
+
+_WHOLE: Mapping[str, int] = {
+    "hidden_size": 1,
+    "num_layers": 1,
+    "epochs": 1,
+    "batch_size": 1,
+    "patience": 0,
+    "data_seed": 0,
+    "seed": 0,
+    "devices": 1,
+    "nodes": 1,
+    "threads": 1,
+}
+_REAL: Mapping[str, Bounds] = {
+    "valid_fraction": (0.0, False, 1.0, False),
+    "dropout": (0.0, True, 1.0, False),
+    "learning_rate": (0.0, False, math.inf, False),
+    "warmup": (0.0, True, 1.0, False),
+    "clip": (0.0, True, math.inf, False),
+    "weight_decay": (0.0, True, math.inf, False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kinds:
+    """What the fields of a kind of run hold, beside those that every run has.
+
+    Args:
+        whole: whole numbers, with the smallest.
+        real: numbers, with their bounds.
+        choice: one of some values.
+        text: not empty.
+        flag: True or False.
+        pairs: options, see :func:`pairs`.
+    """
+
+    whole: Mapping[str, int]
+    choice: Mapping[str, tuple[Any, ...]]
+    pairs: tuple[str, ...]
+    real: Mapping[str, Bounds] = dataclasses.field(default_factory=dict)
+    text: tuple[str, ...] = ()
+    flag: tuple[str, ...] = ()
+
+
+def check_fields(run: Any, kinds: Kinds) -> None:
+    """Sees that the fields of a frozen run are as its kinds say, and brings numbers and pairs into one form.
+
+    Raises:
+        TypeError, ValueError: names the field.
+    """
+    for name in ("device", "precision", *kinds.text):
+        if not isinstance(getattr(run, name), str) or not getattr(run, name):
+            raise TypeError(f"{name} must be a text, got {getattr(run, name)!r}")
+    for name in ("score_test", *kinds.flag):
+        if not isinstance(getattr(run, name), bool):
+            raise TypeError(f"{name} must be True or False, got {getattr(run, name)!r}")
+    for name, least in {**_WHOLE, **kinds.whole}.items():
+        check_whole(name, getattr(run, name), least)
+    for name, bounds in {**_REAL, **kinds.real}.items():
+        object.__setattr__(run, name, real(name, getattr(run, name), *bounds))
+    for name, choices in {"schedule": ("cosine", "constant"), **kinds.choice}.items():
+        check_choice(name, getattr(run, name), choices)
+    for name in kinds.pairs:
+        object.__setattr__(run, name, pairs(name, getattr(run, name)))
+
+
+def to_json(run: Any, kinds: Kinds) -> dict[str, Any]:
+    """All fields as values of JSON: tuples become lists, pairs a mapping."""
+    content = {name: plain(value) for name, value in dataclasses.asdict(run).items()}
+    for name in kinds.pairs:
+        content[name] = {key: plain(value) for key, value in getattr(run, name)}
+    return content
 
 
 def digest(content: Mapping[str, Any]) -> str:

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
+from liafseq.tasks.fields import Kinds, build, check_fields, digest, to_json
 from liafseq.tasks.models import check_model
 
 __all__ = ["PRESETS", "BabiRun"]
 
-_TEXT = ("source", "variant", "device", "precision")
-_WHOLE = {  # field -> smallest value
-    "questions": 1,
-    "test_questions": 1,
-    "embedding_size": 1,
-    "hidden_size": 1,
-    "num_layers": 1,
-    "hops": 1,
-    "roles": 1,
-    "heads": 2,
-    "epochs": 1,
-    "batch_size": 1,
-    "patience": 0,
-    "data_seed": 0,
-    "seed": 0,
-    "devices": 1,
-    "nodes": 1,
-    "threads": 1,
-}
-_REAL = {  # field -> (low, low included, high, high included)
-    "valid_fraction": (0.0, False, 1.0, False),
-    "dropout": (0.0, True, 1.0, False),
-    "learning_rate": (0.0, False, math.inf, False),
-    "warmup": (0.0, True, 1.0, False),
-    "clip": (0.0, True, math.inf, False),
-    "weight_decay": (0.0, True, math.inf, False),
-}
-_CHOICE = {
-    "kind": ("plain", "story"),
-    "attention": ("nearest", "unordered"),
-    "readout": ("output", "membrane", "both"),
-    "schedule": ("cosine", "constant"),
-}
-_PAIRS = ("options", "story_options")
+_KINDS = Kinds(
+    whole={
+        "questions": 1,
+        "test_questions": 1,
+        "embedding_size": 1,
+        "hops": 1,
+        "roles": 1,
+        "heads": 2,
+    },
+    choice={
+        "kind": ("plain", "story"),
+        "attention": ("nearest", "unordered"),
+        "readout": ("output", "membrane", "both"),
+    },
+    pairs=("options", "story_options"),
+    text=("source", "variant"),
+    flag=("bidirectional",),
+)
 
 PRESETS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -141,23 +123,10 @@ class BabiRun:
     score_test: bool = True
 
     def __post_init__(self) -> None:
-        for name in _TEXT:
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
+        check_fields(self, _KINDS)
         if self.vectors is not None and not isinstance(self.vectors, str):
             raise TypeError(f"vectors must be the path of a text file or None, got {self.vectors!r}")
-        for name in ("bidirectional", "score_test"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        for name, least in _WHOLE.items():
-            check_whole(name, getattr(self, name), least)
-        for name, bounds in _REAL.items():
-            object.__setattr__(self, name, real(name, getattr(self, name), *bounds))
-        for name, choices in _CHOICE.items():
-            check_choice(name, getattr(self, name), choices)
         object.__setattr__(self, "tasks", _tasks(self.tasks))
-        for name in _PAIRS:
-            object.__setattr__(self, name, pairs(name, getattr(self, name)))
         if self.story_options and self.source != "generated":
             raise ValueError(f"story_options are for generated stories, not for source {self.source!r}")
         check_model(self.model, "babi", dict(self.options))
@@ -180,10 +149,7 @@ class BabiRun:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as values of JSON: tuples become lists, pairs a mapping."""
-        content = dataclasses.asdict(self)
-        for name in _PAIRS:
-            content[name] = {key: plain(value) for key, value in content[name]}
-        return content | {"tasks": list(self.tasks)}
+        return to_json(self, _KINDS)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> BabiRun:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,50 +9,36 @@ from typing import Any
 
 from liafseq.tasks.dvs.compression import METHODS, Compression
 from liafseq.tasks.dvs.names import DATA_SETS, GENERATED
-from liafseq.tasks.fields import build, check_choice, check_whole, digest, pairs, plain, real
+from liafseq.tasks.fields import Kinds, build, check_fields, check_whole, digest, to_json
 from liafseq.tasks.models import check_model, is_spiking_convolution
 
 __all__ = ["DvsRun"]
 
-_WHOLE = {  # field -> smallest value
-    "recordings": 0,
-    "test_recordings": 0,
-    "steps": 0,
-    "step_us": 0,
-    "pool": 1,
-    "kernel_size": 1,
-    "hidden_size": 1,
-    "num_layers": 1,
-    "shift": 0,
-    "epochs": 1,
-    "batch_size": 1,
-    "patience": 0,
-    "data_seed": 0,
-    "seed": 0,
-    "devices": 1,
-    "nodes": 1,
-    "threads": 1,
-}
-_REAL = {  # field -> (low, low included, high, high included)
-    "tau_us": (0.0, False, math.inf, False),
-    "valid_fraction": (0.0, False, 1.0, False),
-    "dropout": (0.0, True, 1.0, False),
-    "turn": (0.0, True, 180.0, True),
-    "zoom": (0.0, True, 1.0, True),
-    "learning_rate": (0.0, False, math.inf, False),
-    "warmup": (0.0, True, 1.0, False),
-    "clip": (0.0, True, math.inf, False),
-    "weight_decay": (0.0, True, math.inf, False),
-}
-_CHOICE = {
-    "data": DATA_SETS,
-    "compress": METHODS,
-    "normalization": ("batch", "none"),
-    "head": ("flat", "mean"),
-    "aggregate": ("mean", "last", "max"),
-    "schedule": ("cosine", "constant"),
-}
-_PAIRS = ("options", "data_options")
+_KINDS = Kinds(
+    whole={
+        "recordings": 0,
+        "test_recordings": 0,
+        "steps": 0,
+        "step_us": 0,
+        "pool": 1,
+        "kernel_size": 1,
+        "shift": 0,
+    },
+    real={
+        "tau_us": (0.0, False, math.inf, False),
+        "turn": (0.0, True, 180.0, True),
+        "zoom": (0.0, True, 1.0, True),
+    },
+    choice={
+        "data": DATA_SETS,
+        "compress": METHODS,
+        "normalization": ("batch", "none"),
+        "head": ("flat", "mean"),
+        "aggregate": ("mean", "last", "max"),
+    },
+    pairs=("options", "data_options"),
+    flag=("synapse",),
+)
 
 
 @dataclass(frozen=True)
@@ -134,22 +119,9 @@ class DvsRun:
     score_test: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("device", "precision"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise TypeError(f"{name} must be a text, got {getattr(self, name)!r}")
+        check_fields(self, _KINDS)
         if self.data_dir is not None and not isinstance(self.data_dir, str):
             raise TypeError(f"data_dir must be the path of a folder or None, got {self.data_dir!r}")
-        for name in ("synapse", "score_test"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        for name, least in _WHOLE.items():
-            check_whole(name, getattr(self, name), least)
-        for name, bounds in _REAL.items():
-            object.__setattr__(self, name, real(name, getattr(self, name), *bounds))
-        for name, choices in _CHOICE.items():
-            check_choice(name, getattr(self, name), choices)
-        for name in _PAIRS:
-            object.__setattr__(self, name, pairs(name, getattr(self, name)))
         if isinstance(self.channels, (str, bytes)) or not hasattr(self.channels, "__iter__"):
             raise TypeError(f"channels must be whole numbers such as (16, 32), got {self.channels!r}")
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -183,10 +155,7 @@ class DvsRun:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as values of JSON: tuples become lists, pairs a mapping."""
-        content = dataclasses.asdict(self)
-        for name in _PAIRS:
-            content[name] = {key: plain(value) for key, value in content[name]}
-        return content | {"channels": list(self.channels)}
+        return to_json(self, _KINDS)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DvsRun:
