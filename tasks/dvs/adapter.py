@@ -16,9 +16,6 @@ from liafseq.tasks.run_folder import RESULT, claim, finished, torch_for
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_COUNTED = 64
-"""Recordings over which operations are counted."""
-
 __all__ = ["count_parameters", "evaluate", "read_config", "run"]
 
 
@@ -39,7 +36,8 @@ def run(
         The content of ``result.json``: ``accuracy`` (of the one data set, by its name),
         ``mean_accuracy``, ``valid_accuracy``, ``best_epoch``, ``epochs_run``, ``parameters``,
         ``recordings``, ``steps`` (mean number), ``cost`` a sample; wall times apart, under ``time``.
-        Without ``score_test`` the test recordings are not read and ``accuracy`` is empty.
+        Without ``score_test`` the test recordings are not read: ``accuracy`` is empty, ``mean_accuracy`` and
+        ``cost`` are None.
 
     Raises:
         ValueError: the folder is of another run, a file in it is damaged, or the data does not fit.
@@ -144,7 +142,6 @@ def _train(
 ) -> dict[str, Any]:
     import torch
 
-    from liafseq.tasks.costs import run_cost
     from liafseq.tasks.dvs.data import load_split, prepare
     from liafseq.tasks.dvs.encode import RecordingBatches
     from liafseq.tasks.dvs.model import DvsModel, tally
@@ -180,8 +177,6 @@ def _train(
     if test is not None:
         accuracy = _accuracy(outcome.model, test, config.batch_size, fabric)
     sample = prepared.valid if test is None else test
-    rows = list(range(min(len(sample), _COUNTED)))
-    batch = fabric.to_device(sample.batch(rows))
     result = {
         "model": config.model,
         "tasks": list(config.tasks),
@@ -193,12 +188,21 @@ def _train(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "recordings": {"train": len(prepared.train), "valid": len(prepared.valid), "test": len(test or ())},
         "steps": len(sample.frames) / len(sample),
-        "cost": run_cost(model, (batch.frames, batch.lengths), len(rows)),
+        "cost": None if test is None else _cost(model, test, fabric),
         "time": {"train_seconds": outcome.seconds},
     }
     if fabric.is_global_zero:
         write_json(folder / RESULT, result)
     return result
+
+
+def _cost(model: Any, test: Any, fabric: Fabric) -> dict[str, Any]:
+    """What the model costs on the first test recordings."""
+    from liafseq.tasks.costs import COST_SAMPLES, run_cost
+
+    rows = list(range(min(len(test), COST_SAMPLES)))
+    batch = fabric.to_device(test.batch(rows))
+    return run_cost(model, (batch.frames, batch.lengths), len(rows))
 
 
 def _accuracy(model: Any, data: Any, batch_size: int, fabric: Fabric) -> float:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from liafseq.tasks import launch as launching
 from liafseq.tasks.launch import launch, make_fabric
 from liafseq.tasks.metrics import read_metrics
 from liafseq.tasks.nodes import Node, this_node
+
+from .waiting import alive, wait_for
 
 HELPERS = """
 import os, signal, time
@@ -128,12 +129,12 @@ if __name__ == "__main__":
         return [int(entry.name) for entry in tmp_path.iterdir() if entry.name.isdecimal()]
 
     try:
-        wait_for(lambda: len(pids()) == 2 or parent.poll() is not None)
+        wait_for(lambda: len(pids()) == 2 or parent.poll() is not None, 120)
         assert len(pids()) == 2
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_for(lambda: not any(map(alive, pids())))
+    wait_for(lambda: not any(map(alive, pids())), 120)
 
 
 def test_a_lost_peer_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,19 +192,3 @@ def test_a_study_takes_one_process_a_machine_from_torchrun(monkeypatch: pytest.M
         this_node(1).__enter__()
     with pytest.raises(ValueError, match="torchrun has started 2 processes on each of 1 machines"):
         make_fabric(devices=3)
-
-
-def wait_for(condition: Any, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,8 @@ import pytest
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.lock import FolderInUseError, folder_lock
 from liafseq.tasks.study import Event, compare, summarise
+
+from .waiting import alive, wait_for
 
 FAKE = """
 import json, os, signal, sys, time
@@ -207,20 +208,3 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path, fake: str) -> None:
     wait_for(lambda: not alive(worker))
     with folder_lock(tmp_path / run.key()):
         pass
-
-
-def wait_for(condition, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A process that nobody has waited for yet is dead all the same.
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
