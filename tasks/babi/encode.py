@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from liafseq.tasks.babi.vocab import PAD, UNKNOWN, Vocabulary
+from liafseq.tasks.batches import batch_slices
 
 __all__ = ["Batch", "Encoded", "QuestionBatches", "Row", "SentenceBatch", "encode"]
 
@@ -247,18 +248,14 @@ class QuestionBatches:
         world: int = 1,
         by: Literal["words", "sentences"] = "words",
     ) -> None:
-        if len(data) < max(1, world):
-            raise ValueError(f"at least {max(1, world)} questions are needed, got {len(data)}")
+        self._slices = batch_slices(len(data), batch_size, world, "questions")
         self._data, self._seed, self._size = data, seed, max(batch_size, world)
         self._batch = data.batch if by == "words" else data.sentences
         ranges = data.story if by == "words" else data.telling
         self._lengths = (ranges[:, 1] - ranges[:, 0]).tolist()
-        self._starts = list(range(0, len(data), self._size))
-        if len(data) - self._starts[-1] < world:
-            self._starts.pop()
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._slices)
 
     def rows(self, number: int) -> list[list[int]]:
         """The rows of each batch of an epoch."""
@@ -266,7 +263,7 @@ class QuestionBatches:
         order = list(range(count))
         if self._seed is None:
             order.sort(key=self._lengths.__getitem__)
-            return self._cut(order)
+            return [order[part] for part in self._slices]
         chance = random.Random(f"order {self._seed} {number}")
         chance.shuffle(order)
         pool = _POOL * self._size
@@ -275,7 +272,7 @@ class QuestionBatches:
             for at in range(0, count, pool)
             for row in sorted(order[at : at + pool], key=self._lengths.__getitem__)
         ]
-        batches = self._cut(order)
+        batches = [order[part] for part in self._slices]
         chance.shuffle(batches)
         return batches
 
@@ -283,10 +280,6 @@ class QuestionBatches:
         """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th question."""
         for rows in self.rows(number):
             yield self._batch(rows[rank::world])
-
-    def _cut(self, order: list[int]) -> list[list[int]]:
-        ends = [*self._starts[1:], len(order)]
-        return [order[start:end] for start, end in zip(self._starts, ends, strict=True)]
 
 
 def _padded(flat: Tensor, ranges: Tensor, fill: int | None = _PAD) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from liafseq.tasks.batches import batch_slices
 from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.dvs.compress import Compression, compress
 from liafseq.tasks.dvs.events import Recordings
@@ -224,17 +225,12 @@ class RecordingBatches:
         zoom: float = 0.0,
         world: int = 1,
     ) -> None:
-        if len(data) < max(1, world):
-            raise ValueError(f"at least {max(1, world)} recordings are needed, got {len(data)}")
+        self._slices = batch_slices(len(data), batch_size, world, "recordings")
         self._data, self._seed = data, seed
         self._shift, self._turn, self._zoom = shift, turn, zoom
-        self._size = max(batch_size, world)
-        self._starts = list(range(0, len(data), self._size))
-        if len(data) - self._starts[-1] < world:
-            self._starts.pop()
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._slices)
 
     def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th recording."""
@@ -245,9 +241,9 @@ class RecordingBatches:
             chance.shuffle(order)
             if self._shift or self._turn or self._zoom:
                 moves = [self._move(chance) for _ in order]
-        for start, end in zip(self._starts, [*self._starts[1:], len(order)], strict=True):
-            rows = order[start:end][rank::world]
-            yield self._data.batch(rows, None if moves is None else moves[start:end][rank::world])
+        for part in self._slices:
+            rows = order[part][rank::world]
+            yield self._data.batch(rows, None if moves is None else moves[part][rank::world])
 
     def _move(self, chance: random.Random) -> Move:
         far = self._shift

@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == code, err
     return out, err
 
@@ -132,4 +132,4 @@ def stop_at(process: subprocess.Popen[str], condition: Callable[[], bool], with_
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(with_signal)
-    process.wait(timeout=30)
+    process.wait(timeout=600)

@@ -57,7 +57,7 @@ def command(folder: Path, *arguments: object, launcher: tuple[str, ...] = ()) ->
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )

@@ -85,7 +85,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tmp_path: Path)
         [sys.executable, "-c", STUDY, str(folder), json.dumps([run.to_json() for run in runs])],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
     )

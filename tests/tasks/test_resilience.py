@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.metrics import read_metrics, so_far
 from liafseq.tasks.study import compare
+
+from .small_stories import write_stories
 
 # One process loads everything once. A study is a fork of it with a process group of its own, and its
 # workers, which speak with it as always, are forks as well: so a kill of the group is a real one, and
@@ -168,13 +169,7 @@ SMALL = {"embedding_size": 4, "hidden_size": 4, "batch_size": 16, "learning_rate
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stories")
-    chance = random.Random(0)
-    for split, stories in (("train", 40), ("test", 20)):
-        lines = []
-        for _ in range(stories):
-            place = chance.choice(["garden", "kitchen", "office"])
-            lines += [f"1 Mary went to the {place}.", f"2 Where is Mary?\t{place}\t1"]
-        (folder / f"qa1_{split}.txt").write_text("\n".join(lines) + "\n")
+    write_stories(folder)
     return folder
 
 
@@ -227,7 +222,7 @@ def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) ->
         [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps([run.to_json() for run in runs])],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
@@ -302,7 +297,7 @@ print(json.dumps(compare(runs, sys.argv[2])["runs"]))
         [sys.executable, "-c", script, json.dumps([run.to_json() for run in runs]), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 
 import pytest
 
 from liafseq.tasks.babi.config import BabiRun
+
+from .small_stories import write_stories
 
 # One process loads everything once; each attempt is a fork of it, so that a kill is a real one and
 # hundreds of them are quick. An event is a batch, or the moment before or after a file gets its name.
@@ -93,17 +94,6 @@ FILES = [
 ]
 
 
-def write_stories(folder):
-    folder.mkdir()
-    chance = random.Random(0)
-    for split, stories in (("train", 40), ("test", 20)):
-        lines = []
-        for _ in range(stories):
-            place = chance.choice(["garden", "kitchen", "office"])
-            lines += [f"1 Mary went to the {place}.", f"2 Where is Mary?\t{place}\t1"]
-        (folder / f"qa1_{split}.txt").write_text("\n".join(lines) + "\n")
-
-
 def without_seconds(value):
     if isinstance(value, dict):
         return {key: without_seconds(item) for key, item in value.items() if key not in ("seconds", "time")}
@@ -139,7 +129,7 @@ def test_killed_at_every_moment_the_metrics_are_the_same(tmp_path):
         [sys.executable, "-c", SCRIPT, json.dumps(config.to_json()), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=600,
         check=False,
     )
     assert found.returncode == 0, found.stderr[-2000:]

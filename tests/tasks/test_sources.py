@@ -315,7 +315,7 @@ def test_nothing_is_written_and_nothing_printed(folder, tmp_path):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
     env.update(HOME=str(home), OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
     code = f"from liafseq.tasks.babi.sources import load; assert len(load(1, 'train', {str(folder)!r})) == 3"
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.rglob("*")) == []
 
