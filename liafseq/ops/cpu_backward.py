@@ -144,11 +144,8 @@ def _in_pieces(ctx: Any, steps: _Backward, piece: int) -> tuple[Tensor | None, .
     result: list[Tensor | None] = [None] * 12
     for k, like in enumerate((x, weight_ih, weight_hh, bias)):
         if need[k]:
-            result[k] = (
-                torch.empty_like(x)
-                if k == 0
-                else torch.zeros_like(like, memory_format=torch.contiguous_format)
-            )
+            make = torch.empty_like if k == 0 else torch.zeros_like
+            result[k] = make(like, memory_format=torch.contiguous_format)
     d_input, d_ih, d_hh, d_bias = result[:4]
     oldest = torch.zeros_like(v0, memory_format=torch.contiguous_format)
     for last in range(count, 0, -piece):
