@@ -14,14 +14,17 @@ from liafseq.ops._blas import gemm_address
 from liafseq.ops._cpu_layout import as_array, choices, cut, in_parts, numbers, repeats, rows_of_steps
 from liafseq.ops.bptt import backward_products
 
-__all__ = ["gradients", "run_backward"]
+__all__ = ["Backward", "gradients"]
 
 _PIECE = 4096
 """Rows, over its steps, after which the backward pass forms its products: wide layers lose by fewer."""
 
 
-class _Backward:
-    """The backward pass of the loop, some steps at a time, the last ones first."""
+class Backward:
+    """The backward pass of the loop, of all steps or of some at a time, the last ones first.
+
+    ``learn``: the bits 1, 2 and 4 for gradients of decay, threshold and leak; the others are zero.
+    """
 
     def __init__(
         self,
@@ -83,6 +86,12 @@ class _Backward:
         self.seen = max(seen, int(counts.max()))
         return rows
 
+    def whole(self) -> tuple[Tensor, Tensor, list[Tensor | None], Tensor, Tensor]:
+        """dL/du of all steps, what W_hh read, and the ``rest``."""
+        delta, read = torch.empty(self.u.shape, dtype=self.dtype), torch.empty(self.u.shape, dtype=self.dtype)
+        self.run(0, len(self.counts), delta, read)
+        return delta, read, *self.rest()
+
     def rest(self) -> tuple[list[Tensor | None], Tensor, Tensor]:
         """After all steps: gradients of decay, threshold, leak (if they learn), of v_0 and y_0."""
         if self.neuron.feedback != "output":  # then y_0 is not read
@@ -95,43 +104,20 @@ class _Backward:
         return own, self.back_v, self.back_y
 
 
-def run_backward(
-    grads: Sequence[Tensor | None],
-    potentials: Tensor,
-    weight_hh: Tensor,
-    decay: Tensor,
-    threshold: Tensor,
-    leak: Tensor | None,
-    v0: Tensor,
-    neuron: Neuron,
-    sizes: Sequence[int],
-    reverse: bool,
-    learn: int,
-) -> tuple[Tensor, Tensor, list[Tensor | None], Tensor, Tensor]:
-    """delta = dL/du, what W_hh read, gradients of decay, threshold, leak, of v_0 and y_0.
-
-    ``learn``: 1, 2 and 4 for those of decay, threshold and leak; the others are zero.
-    """
-    steps = _Backward(grads, potentials, weight_hh, decay, threshold, leak, v0, neuron, sizes, reverse, learn)
-    delta, read = torch.empty_like(potentials), torch.empty_like(potentials)
-    steps.run(0, len(sizes), delta, read)
-    return delta, read, *steps.rest()
-
-
 def gradients(ctx: Any, grads: Sequence[Tensor | None], learn: int) -> tuple[Tensor | None, ...]:
     """All gradients of ``recurrence``, whose tensors ``ctx`` has saved after the potentials."""
     potentials, input, weight_ih, weight_hh, _, decay, threshold, leak, v0, _ = ctx.saved_tensors
     sizes = ctx.sizes
-    given = (
-        grads, potentials, weight_hh, decay, threshold, leak, v0, ctx.neuron, sizes, ctx.reverse, learn,
-    )  # fmt: skip
+    steps = Backward(
+        grads, potentials, weight_hh, decay, threshold, leak, v0, ctx.neuron, sizes, ctx.reverse, learn
+    )
     piece = max(1, _PIECE // v0.shape[0])
     if weight_ih is None or input.dtype != v0.dtype or sizes[0] != sizes[-1] or piece >= len(sizes):
-        return backward_products(ctx, *run_backward(*given))
-    return _in_pieces(ctx, _Backward(*given), piece)
+        return backward_products(ctx, *steps.whole())
+    return _in_pieces(ctx, steps, piece)
 
 
-def _in_pieces(ctx: Any, steps: _Backward, piece: int) -> tuple[Tensor | None, ...]:
+def _in_pieces(ctx: Any, steps: Backward, piece: int) -> tuple[Tensor | None, ...]:
     """All gradients where every step has the whole batch, ``piece`` steps at a time.
 
     What is between the loop and the products stays in cache, and memory for all steps is not asked for.

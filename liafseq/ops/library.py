@@ -81,9 +81,10 @@ def _scan_backward(g_out, g_y, g_u, potentials, weight_hh, decay, threshold, lea
         )
         back_y = torch.zeros_like(back_v)
     else:
-        delta, read, own, back_v, back_y = cpu_backward.run_backward(
+        backward = cpu_backward.Backward(
             (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, 7
         )
+        delta, read, own, back_v, back_y = backward.whole()
         first = r0 if neuron.feedback == "output" else v0
         first = torch.zeros_like(v0) if first is None else first
         weight = feedback_gradient(delta, read, first, steps, reverse)

@@ -52,12 +52,12 @@ def profile(shape: str, model: str) -> None:
     x = torch.randn(steps, batch, inputs, requires_grad=True)
     grad = torch.randn(steps, batch, hidden)
     caught: dict[str, tuple[Any, ...]] = {}
-    run_forward, run_backward = cpu.run_forward, cpu_backward.run_backward
+    run_forward, backward_pass = cpu.run_forward, cpu_backward.Backward
     piece, cpu_backward._PIECE = cpu_backward._PIECE, 2**40
     cpu.run_forward = _catching(run_forward, "forward", caught)
-    cpu_backward.run_backward = _catching(run_backward, "backward", caught)
+    cpu_backward.Backward = _catching(backward_pass, "backward", caught)
     layer(x)[0].backward(grad)
-    cpu.run_forward, cpu_backward.run_backward, cpu_backward._PIECE = run_forward, run_backward, piece
+    cpu.run_forward, cpu_backward.Backward, cpu_backward._PIECE = run_forward, backward_pass, piece
 
     def whole() -> None:
         layer(x)[0].backward(grad)
@@ -71,7 +71,7 @@ def profile(shape: str, model: str) -> None:
         run_forward(caught["forward"][0].clone(), *caught["forward"][1:])
 
     def backward() -> None:
-        run_backward(*caught["backward"])
+        backward_pass(*caught["backward"]).whole()
 
     def products() -> None:
         for _ in range(steps):
