@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import RendererAgg
 from torch import Tensor, nn
 
 from liafseq import ops
@@ -317,7 +318,15 @@ def test_a_first_call_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> No
         first_call.first_call("gru", SHAPE, config())
 
 
-def test_a_sweep_is_drawn_without_what_is_wrong() -> None:
+def test_a_sweep_is_drawn_without_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw_text = RendererAgg.draw_text
+
+    def spy(self: RendererAgg, gc: Any, x: float, y: float, text: str, *rest: Any, **more: Any) -> None:
+        drawn.append(text)
+        draw_text(self, gc, x, y, text, *rest, **more)
+
+    monkeypatch.setattr(RendererAgg, "draw_text", spy)
     letter, shapes = parse_sweep("T=2,4", SHAPE)
     rows: list[dict[str, Any]] = [
         {"shape": vars(shape), "mode": "training", "model": model, "status": "ok", "seconds": {"median": 0.1}}
@@ -329,6 +338,9 @@ def test_a_sweep_is_drawn_without_what_is_wrong() -> None:
             row["status"] = "wrong"
             del row["seconds"]
     assert plots.sweep_plot(letter, rows).startswith(b"\x89PNG")
+    assert {"gru", "milliseconds", "100"} <= set(drawn)
+    assert "liaf" not in drawn
+    assert not [text for text in drawn if "$" in text]
 
 
 def test_shapes() -> None:
