@@ -20,36 +20,24 @@ def fairness(
     """
     configs = [run.to_json() for run in runs]
     seeds = len({run.seed for run in runs})
+    alone = len({run.model for run in runs}) == 1
     budget = [
         f"{name.replace('_', ' ')} {_values(configs, name)}"
         for name in ("epochs", "batch_size")
         if name in configs[0]
     ]
     lines = [
-        "Every model reads the same training, validation and test examples, with "
+        f"Every {'run' if alone else 'model'} reads the same training, validation and test examples, with "
         f"{seeds} {'seed' if seeds == 1 else 'seeds'}; {', '.join(budget)}. The epoch is chosen by "
         "validation accuracy; the test examples are scored once, after training."
     ]
-    sizes = {config["hidden_size"] for config in configs}
-    maps = {tuple(config.get("channels", ())) for config in configs}
-    counts = _parameters(rows)
-    if counts is not None and counts <= 0.02:
-        lines.append(f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, a task.")
-    elif maps != {()} and len(sizes) == len(maps) == 1:
-        channels = ", ".join(map(str, maps.pop()))
-        lines.append(
-            f"Size: blocks of {channels} channels for all convolutional models, hidden size {sizes.pop()} "
-            "for the others, whatever the number of parameters."
-        )
-    elif len(sizes) == 1:
-        lines.append(f"Size: hidden size {sizes.pop()} for all models, whatever the number of parameters.")
-    else:
-        lines.append("Size: hidden sizes differ from model to model, and so do the numbers of parameters.")
+    if not alone:
+        lines.append(_size(configs, rows))
     if search is None:
         same = _values(configs, "learning_rate")
         lines.append(
-            f"No settings were searched: learning rate {same} for all models, neuron options as given or "
-            "by default."
+            f"No settings were searched: learning rate {same}{'' if alone else ' for all models'}, neuron "
+            "options as given or by default."
         )
         return lines
     lines.append(search["line"])
@@ -61,6 +49,24 @@ def fairness(
         text = ", ".join(f"{name} {value}" for name, value in settings.items()) or "the given settings"
         lines.append(f"Chosen for {model} (validation accuracy {score}): {text}.")
     return lines
+
+
+def _size(configs: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
+    """By what the sizes of the models are equal."""
+    sizes = {config["hidden_size"] for config in configs}
+    maps = {tuple(config.get("channels", ())) for config in configs}
+    counts = _parameters(rows)
+    if counts is not None and counts <= 0.02:
+        return f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, a task."
+    if maps != {()} and len(sizes) == len(maps) == 1:
+        channels = ", ".join(map(str, maps.pop()))
+        return (
+            f"Size: blocks of {channels} channels for all convolutional models, hidden size {sizes.pop()} "
+            "for the others, whatever the number of parameters."
+        )
+    if len(sizes) == 1:
+        return f"Size: hidden size {sizes.pop()} for all models, whatever the number of parameters."
+    return "Size: hidden sizes differ from model to model, and so do the numbers of parameters."
 
 
 def _values(configs: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -183,6 +183,11 @@ def test_fairness_says_what_was_allowed() -> None:
     plain = fairness(study(), [{"tasks": [1], "parameters": n} for n in (100, 200)], None)
     assert plain[1] == "Size: hidden size 64 for all models, whatever the number of parameters."
     assert plain[2].startswith("No settings were searched: learning rate 0.003 for all models")
+    alone = fairness(study(models=("gru",)), rows[:1], None)
+    assert alone[0].startswith("Every run reads the same")
+    assert alone[1:] == [
+        "No settings were searched: learning rate 0.003, neuron options as given or by default."
+    ]
 
 
 def test_bad_searches() -> None:
