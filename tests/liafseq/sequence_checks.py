@@ -1,6 +1,7 @@
 """Short checks on sequences that are not bAbI, so that defaults do not fit bAbI alone.
 
     python tests/liafseq/sequence_checks.py [--models liaf,gru] [--seeds 2] [--hidden 64] [--only adding]
+        [--option liaf:activation=leaky_relu]
 
 All models have one layer of the same size with its defaults, a linear layer that reads its output, Adam
 3e-3 with a cosine schedule, gradients clipped at norm 1. Nothing is chosen by the figures: the last step's
@@ -18,27 +19,62 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liafseq.cli.values import parse_neuron_options
 from liafseq.tasks.models import build_layer, model_names
 
 Batch = tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Check:
+    """Sequences to learn: ``draw`` gives some to train on, ``test`` those that are scored."""
+
+    inputs: int
+    outputs: int
+    updates: int
+    draw: Callable[[int, torch.Generator], Batch]
+    test: Callable[[], Batch]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor]
+
+
 class Reader(nn.Module):
     """A recurrent layer and a linear one, over all steps."""
 
-    def __init__(self, model: str, inputs: int, hidden: int, outputs: int) -> None:
+    def __init__(self, check: Check, model: str, hidden: int, options: Mapping[str, Any]) -> None:
         super().__init__()
-        self.layer = build_layer(model, inputs, hidden)
-        self.head = nn.Linear(hidden, outputs)
+        self.layer = build_layer(model, check.inputs, hidden, options=options)
+        self.head = nn.Linear(hidden, check.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layer(x)[0])
+
+
+def run(check: Check, model: str, hidden: int, seed: int, options: Mapping[str, Any]) -> float:
+    """Trains a model and gives its score."""
+    torch.manual_seed(seed)
+    chance, reader = torch.Generator().manual_seed(seed), Reader(check, model, hidden, options)
+    optimizer = torch.optim.Adam(reader.parameters(), 3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, check.updates)
+    for _ in range(check.updates):
+        x, target = check.draw(64, chance)
+        optimizer.zero_grad()
+        check.loss(reader(x), target).backward()
+        nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        x, target = check.test()
+        return check.score(reader(x), target).item()
 
 
 def adding(steps: int, batch: int, chance: torch.Generator) -> Batch:
@@ -58,47 +94,33 @@ def copy(delay: int, batch: int, chance: torch.Generator) -> Batch:
     return F.one_hot(torch.cat([symbols, blank, asked]), 10).float(), symbols
 
 
-def train(
-    model: Reader, steps: int, batch: Callable[[], Batch], loss: Callable[[Tensor, Tensor], Tensor]
-) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
-        x, target = batch()
-        optimizer.zero_grad()
-        loss(model(x), target).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+def percent(scores: Tensor, target: Tensor) -> Tensor:
+    return 100 * (scores.argmax(-1) == target).float().mean()
 
 
-def run_adding(model: str, hidden: int, seed: int, steps: int, updates: int = 2000) -> float:
-    torch.manual_seed(seed)
-    chance, reader = torch.Generator().manual_seed(seed), Reader(model, 2, hidden, 1)
+def unseen(draw: Callable[[int, torch.Generator], Batch]) -> Batch:
+    return draw(2000, torch.Generator().manual_seed(10**6))
 
+
+def adding_check(steps: int) -> Check:
     def loss(output: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(output[-1, :, 0], target)
 
-    train(reader, updates, lambda: adding(steps, 64, chance), loss)
-    with torch.no_grad():
-        x, target = adding(steps, 2000, torch.Generator().manual_seed(10**6))
-        return loss(reader(x), target).item()
+    draw = partial(adding, steps)
+    return Check(2, 1, 2000, draw, partial(unseen, draw), loss, loss)
 
 
-def run_copy(model: str, hidden: int, seed: int, delay: int, updates: int = 2000) -> float:
-    torch.manual_seed(seed)
-    chance, reader = torch.Generator().manual_seed(seed), Reader(model, 10, hidden, 8)
-
+def copy_check(delay: int) -> Check:
     def loss(output: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(output[-10:].flatten(0, 1), target.flatten())
 
-    train(reader, updates, lambda: copy(delay, 64, chance), loss)
-    with torch.no_grad():
-        x, target = copy(delay, 2000, torch.Generator().manual_seed(10**6))
-        return 100 * (reader(x)[-10:].argmax(-1) == target).float().mean().item()
+    draw = partial(copy, delay)
+    return Check(
+        10, 8, 2000, draw, partial(unseen, draw), loss, lambda out, target: percent(out[-10:], target)
+    )
 
 
-def run_digits(model: str, hidden: int, seed: int, _: int, epochs: int = 40) -> float:
+def digits_check(epochs: int = 40) -> Check:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -108,24 +130,28 @@ def run_digits(model: str, hidden: int, seed: int, _: int, epochs: int = 40) -> 
     )
     x, x_test, y, y_test = (torch.as_tensor(part) for part in parts)
     x, x_test = (part.float().t()[..., None].contiguous() for part in (x, x_test))
-    torch.manual_seed(seed)
-    chance, reader = torch.Generator().manual_seed(seed), Reader(model, 1, hidden, 10)
 
-    def batch() -> Batch:
-        rows = torch.randint(x.shape[1], (64,), generator=chance)
+    def draw(batch: int, chance: torch.Generator) -> Batch:
+        rows = torch.randint(x.shape[1], (batch,), generator=chance)
         return x[:, rows], y[rows]
 
-    train(reader, epochs * (x.shape[1] // 64), batch, lambda out, target: F.cross_entropy(out[-1], target))
-    with torch.no_grad():
-        return 100 * (reader(x_test)[-1].argmax(-1) == y_test).float().mean().item()
+    return Check(
+        1,
+        10,
+        epochs * (x.shape[1] // 64),
+        draw,
+        lambda: (x_test, y_test),
+        lambda out, target: F.cross_entropy(out[-1], target),
+        lambda out, target: percent(out[-1], target),
+    )
 
 
-CHECKS = {
-    "adding, T = 50": (run_adding, 50),
-    "adding, T = 100": (run_adding, 100),
-    "digits, 64 steps": (run_digits, 64),
-    "copy, T = 10": (run_copy, 10),
-    "copy, T = 30": (run_copy, 30),
+CHECKS: Mapping[str, Callable[[], Check]] = {
+    "adding, T = 50": partial(adding_check, 50),
+    "adding, T = 100": partial(adding_check, 100),
+    "digits, 64 steps": digits_check,
+    "copy, T = 10": partial(copy_check, 10),
+    "copy, T = 30": partial(copy_check, 30),
 }
 
 
@@ -135,16 +161,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--only", default="")
+    parser.add_argument("--option", action="append", metavar="MODEL:NAME=VALUE")
     given = parser.parse_args()
     torch.set_num_threads(1)
     models = given.models.split(",")
+    options = parse_neuron_options(given.option, models)
     print("| check | " + " | ".join(models) + " |\n|" + "---|" * (len(models) + 1), flush=True)
-    for name, (run, size) in CHECKS.items():
+    for name, make in CHECKS.items():
         if not name.startswith(given.only):
             continue
-        begin, cells = time.monotonic(), []
+        begin, cells, check = time.monotonic(), [], make()
         for model in models:
-            found = [run(model, given.hidden, seed, size) for seed in range(given.seeds)]
+            found = [run(check, model, given.hidden, seed, options[model]) for seed in range(given.seeds)]
             digits = 4 if name.startswith("adding") else 1
             spread = f" ± {statistics.stdev(found):.{digits}f}" if given.seeds > 1 else ""
             cells.append(f"{statistics.mean(found):.{digits}f}{spread}")
