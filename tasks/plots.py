@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.metrics import read_metrics
-from liafseq.tasks.report_words import task_key, task_title
+from liafseq.tasks.report_words import number, task_key, task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "TEXT", "accuracy_plot", "colour", "curves_plot", "draw_curves", "look"]
+__all__ = ["STYLE", "TEXT", "accuracy_plot", "colour", "curves_plot", "draw_curves", "look", "plain_ticks"]
 
 # Okabe and Ito's palette, safe for colour-blind readers; warm colours spike, cool ones do not.
 COLOURS = {
@@ -70,6 +71,14 @@ def look(model: str) -> dict[str, Any]:
         "linestyle": (0, (4, 1.5)) if hollow else "-",
         "linewidth": 1.6,
     }
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis, whose own formatter writes the mathtext that STYLE turns off."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def accuracy_plot(results: Mapping[str, Any], titles: Mapping[Any, str] | None = None) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.metrics import METRICS, read_metrics
-from liafseq.tasks.plots import TEXT, draw_curves, look
+from liafseq.tasks.plots import TEXT, draw_curves, look, plain_ticks
 from liafseq.tasks.report_panels import Panel
 from liafseq.tasks.report_words import duration, listed, number, percent, task_key, task_title
 
@@ -211,7 +211,7 @@ def _curves(axis: Axes, curves: Mapping[str, list[list[float]]], title: str, low
 def _costs(
     axis: Axes, found: Mapping[str, tuple[float, Mapping[str, Any]]], front: list[str], name: str
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     xs = [x for x, _ in found.values()]
     axis.set_xscale("log")
@@ -219,8 +219,7 @@ def _costs(
     # Where the whole axis is less than a decade, its tens alone would leave it without a figure.
     narrow = max(xs) / min(xs) < 20
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1,)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    plain_ticks(axis.xaxis)
     axis.grid(True)
     axis.set_axisbelow(True)
     axis.set_xlabel(name)

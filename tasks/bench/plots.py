@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liafseq.tasks.bench.config import SWEEPS
-from liafseq.tasks.plots import MARKERS, STYLE, colour
+from liafseq.tasks.plots import MARKERS, STYLE, colour, plain_ticks
 
 __all__ = ["sweep_plot"]
 
@@ -24,7 +24,7 @@ def sweep_plot(letter: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import NullLocator
 
     name = SWEEPS[letter][0]
     modes = list(dict.fromkeys(row["mode"] for row in rows))
@@ -50,9 +50,7 @@ def sweep_plot(letter: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
                 )  # fmt: skip
             axis.set_xscale("log")
             axis.set_yscale("log")
-            # the style has mathtext off, which the logarithmic formatter writes
-            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.yaxis.set_minor_formatter(NullFormatter())
+            plain_ticks(axis.yaxis)
             axis.set_xticks(sizes, [str(size) for size in sizes])
             axis.xaxis.set_minor_locator(NullLocator())
             axis.grid(True)

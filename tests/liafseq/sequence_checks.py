@@ -136,13 +136,13 @@ def digits_check(epochs: int = 40) -> Check:
         return x[:, rows], y[rows]
 
     return Check(
-        1,
-        10,
-        epochs * (x.shape[1] // 64),
-        draw,
-        lambda: (x_test, y_test),
-        lambda out, target: F.cross_entropy(out[-1], target),
-        lambda out, target: percent(out[-1], target),
+        inputs=1,
+        outputs=10,
+        updates=epochs * (x.shape[1] // 64),
+        draw=draw,
+        test=lambda: (x_test, y_test),
+        loss=lambda out, target: F.cross_entropy(out[-1], target),
+        score=lambda out, target: percent(out[-1], target),
     )
 
 
