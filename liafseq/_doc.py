@@ -52,6 +52,11 @@ _OPTIONS = {
     "levels": "levels: K, the number of thresholds theta, 2 theta, ... K theta.",
     "feedback": 'feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the\n'
     "            leaked term), or ``None``: no W_hh, the membrane is the only memory.",
+    "gated": "gated: the decay of each step is a gate that input and feedback open and close:\n"
+    "            {gate}.\n"
+    "            W_ih, W_hh and the biases then have 2 * hidden_size rows, the gate's last, as nn.GRU has\n"
+    '            three times as many. Needs ``feedback="output"``. A liquid time constant (Hasani et al.\n'
+    "            2021, arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).",
     "reset": 'reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).',
     "v_reset": "v_reset: where a hard reset leads.",
     "threshold": "threshold: theta > 0.",
@@ -86,7 +91,7 @@ _LAYER_REST = """\
     Attributes:
         weight_ih_l[k]: (hidden_size, input_size), for k > 0 (hidden_size, D * hidden_size).
         weight_hh_l[k]: (hidden_size, hidden_size); not with ``feedback=None``.
-        bias_ih_l[k], bias_hh_l[k]: (hidden_size,).
+        bias_ih_l[k], bias_hh_l[k]: (hidden_size,). With ``gated`` these four have 2 * hidden_size rows.
         {traits}: (hidden_size,) or (): numbers that are
             learned, unconstrained; fixed ones are buffers called ``fixed_...``.
             ``neuron_parameters()`` has the values themselves. All names also with ``_reverse``.
@@ -109,7 +114,7 @@ _CELL_REST = """\
     Attributes:
         weight_ih: (hidden_size, input_size).
         weight_hh: (hidden_size, hidden_size), None with ``feedback=None``.
-        bias_ih, bias_hh: (hidden_size,) or None.
+        bias_ih, bias_hh: (hidden_size,) or None. With ``gated`` these four have 2 * hidden_size rows.
         {traits}: learned numbers, unconstrained; fixed ones are buffers
             ``fixed_...``. ``neuron_parameters()`` has the values themselves.
 
@@ -186,6 +191,8 @@ def documented(cls: _T) -> _T:
         "activations": textwrap.fill(", ".join(ACTIVATIONS), 88).replace("\n", "\n            "),
         "analog_only": " (with analog output)" if "output" in parameters else "",
         "decay_name": "b, the temporal memory, in (-1, 1)" if "gain" in parameters else "alpha, in [0, 1]",
+        "gate": ("b_t = tanh(tau_b" if "gain" in parameters else "alpha_t = sigmoid(logit(alpha)")
+        + " + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)",
         "given": given,
         "synapse_given": "decay is" if "decay" in parameters else given,
         "rule": ""

@@ -125,13 +125,14 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         self._all_weights: list[list[str]] = []
         for index, suffix in enumerate(self._suffixes()):
             inputs = self.input_size if index < directions else hidden * directions
-            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (hidden, inputs)}
+            rows = self._blocks * hidden
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs)}
             if self.neuron.feedback is not None:
-                shapes["weight_hh"] = (hidden, hidden)
+                shapes["weight_hh"] = (rows, hidden)
             if self.bias:
-                shapes["bias_ih"] = (hidden,)
+                shapes["bias_ih"] = (rows,)
                 if self.neuron.feedback is not None:
-                    shapes["bias_hh"] = (hidden,)
+                    shapes["bias_hh"] = (rows,)
             for name, shape in shapes.items():
                 self.register_parameter(name + suffix, Parameter(torch.empty(shape, **factory)))
             self._all_weights.append([name + suffix for name in shapes])
@@ -143,7 +144,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
 
         Weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), in the order and
         with the random numbers of nn.RNN; ``recurrent_init="orthogonal"`` then replaces each
-        W_hh by its orthogonal factor. The neuron's numbers come last.
+        W_hh by its orthogonal factor, without the rows of a gate. The neuron's numbers come last.
         """
         bound = uniform_bound(self.hidden_size)
         for names in self._all_weights:
@@ -153,7 +154,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             for names in self._all_weights:
                 for name in names:
                     if name.startswith("weight_hh"):
-                        orthogonalize(getattr(self, name))
+                        orthogonalize(getattr(self, name)[: self.hidden_size])
         for suffix in self._suffixes():
             self._reset_traits(suffix)
 

@@ -38,11 +38,12 @@ class SpikingCellBase(SpikingModule):
         self._configure(options, **kind)
         factory = {"device": device, "dtype": dtype}
         recurrent = self.neuron.feedback is not None
+        rows = self._blocks * hidden_size
         shapes = {
-            "weight_ih": (hidden_size, input_size),
-            "weight_hh": (hidden_size, hidden_size) if recurrent else None,
-            "bias_ih": (hidden_size,) if bias else None,
-            "bias_hh": (hidden_size,) if bias and recurrent else None,
+            "weight_ih": (rows, input_size),
+            "weight_hh": (rows, hidden_size) if recurrent else None,
+            "bias_ih": (rows,) if bias else None,
+            "bias_hh": (rows,) if bias and recurrent else None,
         }
         for name, shape in shapes.items():
             self.register_parameter(name, None if shape is None else Parameter(torch.empty(shape, **factory)))
@@ -56,7 +57,7 @@ class SpikingCellBase(SpikingModule):
             if getattr(self, name) is not None:
                 init.uniform_(getattr(self, name), -bound, bound)
         if self._options["recurrent_init"] == "orthogonal" and self.weight_hh is not None:
-            orthogonalize(self.weight_hh)
+            orthogonalize(self.weight_hh[: self.hidden_size])
         self._reset_traits("")
 
     def extra_repr(self) -> str:

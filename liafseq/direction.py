@@ -58,21 +58,22 @@ def run_direction(
     values = module._trait_values(suffix, precise)
     gain = module._current_gain(values)
     bias = b_ih if b_hh is None else b_ih + b_hh
-    rest = torch.zeros(batch, weight_ih.shape[0], dtype=precise, device=x.device)
+    hidden = weight_ih.shape[0] // module._blocks
+    rest = torch.zeros(batch, hidden, dtype=precise, device=x.device)
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
     v0, r0 = module._start(values, h0, c0, rest)
-    y, h, c = ops.recurrence(
-        x.to(dtype),
-        scaled(weight_ih, gain, dtype),
-        scaled(weight_hh, gain, dtype),
-        scaled(bias, gain, dtype),
-        values["decay"],
-        values["threshold"],
-        values.get("leak"),
-        v0,
-        r0,
-        module.neuron,
-        batch_sizes,
-        reverse,
-    )
+    numbers = values["threshold"], values.get("leak"), v0, r0, module.neuron
+    if module._gated:
+        if gain is not None:
+            gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
+        # the gate's bias holds the neuron's own decay
+        base = module._unconstrained("decay", suffix, precise).expand(hidden)
+        base = torch.cat([torch.zeros_like(base), base])
+        bias = base if bias is None else scaled(bias, gain, precise) + base
+        gate = ops.gated.Gate(module._signed, module._normalize)
+        weights = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
+        y, h, c = ops.gated_recurrence(x.to(dtype), *weights, *numbers, gate, batch_sizes, reverse)
+    else:
+        weights = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
+        y, h, c = ops.recurrence(x.to(dtype), *weights, values["decay"], *numbers, batch_sizes, reverse)
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)

@@ -155,3 +155,10 @@ class TraitModule(nn.Module):
                 value = getattr(self, f"fixed_{trait.name}{suffix}")
                 values[trait.name] = value if dtype is None else value.to(dtype)
         return values
+
+    def _unconstrained(self, name: str, suffix: str, dtype: torch.dtype) -> Tensor:
+        """What the constraint's function maps to the value of a number."""
+        (trait,) = (trait for trait in self._traits if trait.name == name)
+        if trait.learn:
+            return getattr(self, name + suffix).to(dtype)
+        return CONSTRAINTS[trait.constraint].outside(getattr(self, f"fixed_{name}{suffix}").to(dtype))

@@ -82,6 +82,15 @@ class SpikingModule(TraitModule):
             raise TypeError(
                 f"normalize_current should be of type bool, got: {type(self._normalize).__name__}"
             )
+        self._gated = options.get("gated", False)
+        if not isinstance(self._gated, bool):
+            raise TypeError(f"gated should be of type bool, got: {type(self._gated).__name__}")
+        if self._gated and self.neuron.feedback != "output":
+            raise ValueError(
+                "gated=True needs feedback='output', which opens and closes the gate, "
+                f"got: feedback={self.neuron.feedback!r}"
+            )
+        self._signed = dual
         traits = [
             Trait("decay", options["decay"], options["learn_decay"], "signed" if dual else "fraction", share)
         ]
@@ -93,22 +102,31 @@ class SpikingModule(TraitModule):
             traits.append(Trait("leak", options["leak"], options["learn_leak"], "any", share))
         self._traits = tuple(traits)
 
+    @property
+    def _blocks(self) -> int:
+        """Rows of the weights for each neuron: those of the current, and those of a gate."""
+        return 2 if self._gated else 1
+
     def _current_gain(self, values: dict[str, Tensor]) -> Tensor | None:
-        """What the synaptic current is multiplied with, as a factor of all weights and biases."""
+        """What the synaptic current is multiplied with, as a factor of its weights and biases."""
         if "gain" in values:
             return values["gain"]
-        return 1 - values["decay"] if self._normalize else None
+        return 1 - values["decay"] if self._normalize and not self._gated else None
 
     def _start(
         self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """v_0 and y_0 of a given state; ``rest`` (zeros) where none is given.
 
-        A single tensor, the gru format, is ``c0`` without ``h0``.
+        A single tensor, the gru format, is ``c0`` without ``h0``. Of a gated neuron R_0 instead of v_0:
+        its decay is the next step's.
         """
         if c0 is None:
             return rest, None
-        y0, v0 = advance(c0, values["decay"], values["threshold"], values.get("leak"), self.neuron)
+        decay, leak = values["decay"], values.get("leak")
+        if self._gated:
+            decay, leak = torch.ones_like(decay), None
+        y0, v0 = advance(c0, decay, values["threshold"], leak, self.neuron)
         return v0, (y0 if h0 is None else h0)
 
     def emit(self, membrane: Tensor) -> Tensor:

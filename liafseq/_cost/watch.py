@@ -148,11 +148,15 @@ def batch_size(module: nn.Module, x: Any) -> int | None:
 
 
 def _update_ops(module: nn.Module) -> int:
-    """Operations of one neuron in one step: alpha R, + I, a comparison a threshold, + beta, - theta s."""
+    """Operations of one neuron in one step: alpha R, + I, a comparison a threshold, + beta, - theta s.
+
+    Of a gated one with a normalised current also (1 - alpha_t) I. Activations are not counted.
+    """
     if not isinstance(module, SpikingModule):
         return 0
     has_leak = any(trait.name == "leak" for trait in module._traits)
-    return 2 + module.neuron.levels + has_leak + (module.neuron.reset == "soft")
+    scaled = 2 if module._gated and module._normalize else 0
+    return 2 + module.neuron.levels + has_leak + (module.neuron.reset == "soft") + scaled
 
 
 def _gate_ops(module: nn.Module, output: Tensor) -> int:

@@ -8,11 +8,11 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from liafseq import surrogate
 from liafseq.neurons import Neuron
-from liafseq.ops import bptt, cpu, library, reference
+from liafseq.ops import bptt, cpu, cpu_gated, gated, library, reference
 from liafseq.ops import triton as triton_ops
 from liafseq.ops.triton_check import trusted
 
-__all__ = ["recurrence", "transformed"]
+__all__ = ["gated_recurrence", "recurrence", "transformed"]
 
 
 def transformed(tensors: tuple[Tensor | None, ...]) -> bool:
@@ -65,3 +65,28 @@ def recurrence(
         product = product or reference.product
         return reference.recurrence(*tensors, neuron, batch_sizes, reverse, spike, product)
     return chosen.recurrence(*tensors, neuron, batch_sizes, reverse)
+
+
+def gated_recurrence(
+    input: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+    threshold: Tensor,
+    leak: Tensor | None,
+    r0: Tensor,
+    y0: Tensor | None,
+    neuron: Neuron,
+    gate: gated.Gate,
+    batch_sizes: tuple[int, ...] | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The fastest version that serves these arguments; see ``gated.reference``."""
+    tensors = (input, weight_ih, weight_hh, bias, threshold, leak, r0, y0)
+    if not (torch.compiler.is_compiling() or transformed(tensors) or torch._C._len_torch_dispatch_stack()):
+        fast = cpu_gated if cpu.supports(r0, weight_ih, weight_hh) else gated
+        return fast.recurrence(*tensors, neuron, gate, batch_sizes, reverse)
+    spike = surrogate.spike
+    if not torch.compiler.is_compiling():
+        spike = getattr(_get_current_dispatch_mode(), "liafseq_spike", spike)
+    return gated.reference(*tensors, neuron, gate, batch_sizes, reverse, spike)

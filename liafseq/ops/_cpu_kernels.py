@@ -17,7 +17,10 @@ from numba import njit
 
 from liafseq.ops._numba import exp, gemm, tanh
 
-__all__ = ["ACTIVATION", "FEEDBACK", "SURROGATE", "backward", "backward_blocks", "forward", "forward_blocks"]
+__all__ = [
+    "ACTIVATION", "FEEDBACK", "SURROGATE", "backward", "backward_blocks", "forward", "forward_blocks",
+    "gated_backward", "gated_forward",
+]  # fmt: skip
 
 _ACTIVATIONS = (
     ("identity",), ("relu",), ("tanh",), ("sigmoid",), ("leaky_relu",), ("elu", "celu"), ("selu",), ("silu",),
@@ -225,7 +228,7 @@ def _surrogate(u, theta, factor, kind, w, d):
 @_compiled
 def _add_product(blas, weight, by_input, sparse, r, counts, u):
     """u += r W^T for the first ``counts`` rows; spikes that are few select rows of ``by_input`` = W^T."""
-    hidden = weight.shape[0]
+    wide, hidden = weight.shape
     if sparse:
         zero = r.dtype.type(0)
         active = 0
@@ -238,12 +241,12 @@ def _add_product(blas, weight, by_input, sparse, r, counts, u):
                 for j in range(hidden):
                     if r[n, j] != zero:
                         spike, column = r[n, j], by_input[j]
-                        for h in range(hidden):
+                        for h in range(wide):
                             row[h] += spike * column[h]
             return
     gemm(
-        blas, 1, hidden, counts, hidden, weight.ctypes.data, hidden, r.ctypes.data, hidden,
-        r.dtype.type(1), u.ctypes.data, hidden,
+        blas, 1, wide, counts, hidden, weight.ctypes.data, hidden, r.ctypes.data, hidden,
+        r.dtype.type(1), u.ctypes.data, wide,
     )  # fmt: skip
 
 
@@ -309,6 +312,62 @@ def forward(
 
 
 @_compiled
+def _spike_slopes(u, theta, levels, surrogate, width, learns_theta, d, dk, scratch):
+    """d = ds/du, dk = -ds/dtheta of a row: the k-th threshold moves k times as fast."""
+    real = u.dtype.type
+    _surrogate(u, theta, real(1), surrogate, width, d)
+    if learns_theta:
+        _copy(dk, d[: u.size])
+    for k in range(2, levels + 1):
+        _surrogate(u, theta, real(k), surrogate, width, scratch)
+        for h in range(u.size):
+            d[h] += scratch[h]
+        if learns_theta:
+            for h in range(u.size):
+                dk[h] += real(k) * scratch[h]
+
+
+@_compiled
+def _to_potential(u, s, d, a, gy, gv, alpha, theta, soft, v_reset, detach, g):
+    """g = dL/du of a row by way of y (slope a) and of v = alpha R + beta."""
+    one = u.dtype.type(1)
+    if detach:
+        if soft:
+            for h in range(u.size):
+                g[h] = gy[h] * a[h] + gv[h] * alpha[h]
+        else:
+            for h in range(u.size):
+                g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h])
+    elif soft:
+        for h in range(u.size):
+            g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - theta[h] * d[h])
+    else:
+        for h in range(u.size):
+            g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h] + (v_reset - u[h]) * d[h])
+
+
+@_compiled
+def _to_threshold(u, s, dk, a, gy, gv, alpha, theta, kind, related, soft, v_reset, detach, of_theta):
+    """of_theta += dL/dtheta of a row, likewise."""
+    if kind == SPIKE:
+        for h in range(u.size):
+            of_theta[h] -= gy[h] * dk[h]
+    elif related:
+        for h in range(u.size):
+            of_theta[h] -= gy[h] * a[h]
+    if soft:
+        for h in range(u.size):
+            of_theta[h] -= gv[h] * alpha[h] * s[h]
+    if not detach:
+        if soft:
+            for h in range(u.size):
+                of_theta[h] += gv[h] * alpha[h] * theta[h] * dk[h]
+        else:
+            for h in range(u.size):
+                of_theta[h] -= gv[h] * alpha[h] * (v_reset - u[h]) * dk[h]
+
+
+@_compiled
 def backward(
     blas, potentials, weight, alpha, beta, theta, to_output, to_u, back_y, back_v, delta, previous,
     starts, counts, seen, feedback, kind, related, soft, v_reset, levels, surrogate, width, detach, learn,
@@ -351,18 +410,8 @@ def backward(
             n = end
             u, g, gv = us[at : at + size], deltas[at : at + size], gvs[low : low + size]
             _count(u, theta, levels, s)
-            # d = ds/du, dk = -ds/dtheta: the k-th threshold moves k times as fast
             if spike_slope:
-                _surrogate(u, theta, one, surrogate, width, d)
-                if learns_theta:
-                    _copy(dk, d[:size])
-                for k in range(2, levels + 1):
-                    _surrogate(u, theta, real(k), surrogate, width, a)
-                    for h in range(size):
-                        d[h] += a[h]
-                    if learns_theta:
-                        for h in range(size):
-                            dk[h] += real(k) * a[h]
+                _spike_slopes(u, theta, levels, surrogate, width, learns_theta, d, dk, a)
             # without feedback of y nothing comes to it from the future
             gy = gys[low : low + size]
             if feedback != 1 and going_on:
@@ -384,20 +433,7 @@ def backward(
             else:
                 _activate(u, kind, y)
                 _slope(u, y, kind, a)
-            # g = dL/du by way of y and of v
-            if detach:
-                if soft:
-                    for h in range(size):
-                        g[h] = gy[h] * a[h] + gv[h] * alpha[h]
-                else:
-                    for h in range(size):
-                        g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h])
-            elif soft:
-                for h in range(size):
-                    g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - theta[h] * d[h])
-            else:
-                for h in range(size):
-                    g[h] = gy[h] * a[h] + gv[h] * alpha[h] * (one - s[h] + (v_reset - u[h]) * d[h])
+            _to_potential(u, s, d, a, gy, gv, alpha, theta, soft, v_reset, detach, g)
             if not going_on:
                 for h in range(size):
                     g[h] += ends[low + h]
@@ -409,22 +445,9 @@ def backward(
                     for h in range(size):
                         of_alpha[h] += gv[h] * (u[h] * (one - s[h]) + v_reset * s[h])
             if learns_theta:
-                if kind == SPIKE:
-                    for h in range(size):
-                        of_theta[h] -= gy[h] * dk[h]
-                elif related:
-                    for h in range(size):
-                        of_theta[h] -= gy[h] * a[h]
-                if soft:
-                    for h in range(size):
-                        of_theta[h] -= gv[h] * alpha[h] * s[h]
-                if not detach:
-                    if soft:
-                        for h in range(size):
-                            of_theta[h] += gv[h] * alpha[h] * theta[h] * dk[h]
-                    else:
-                        for h in range(size):
-                            of_theta[h] -= gv[h] * alpha[h] * (v_reset - u[h]) * dk[h]
+                _to_threshold(
+                    u, s, dk, a, gy, gv, alpha, theta, kind, related, soft, v_reset, detach, of_theta
+                )
             if learns_beta:
                 for h in range(size):
                     of_beta[h] += gv[h]
@@ -481,3 +504,149 @@ def backward_blocks(
             none, starts + a, _within(counts, a, b), 0, 0, kind, related, soft, v_reset, levels, surrogate,
             width, detach, learn, sums,
         )  # fmt: skip
+
+
+@_compiled
+def _open(g, signed):
+    """The gate of a row, in place."""
+    one = g.dtype.type(1)
+    if signed:
+        for h in range(g.size):
+            g[h] = tanh(g[h])
+    else:
+        for h in range(g.size):
+            g[h] = one / (one + exp(-g[h]))
+
+
+@_compiled
+def gated_forward(
+    blas, both, potentials, outputs, weight, by_input, beta, theta, r, y, u_last, starts, counts,
+    signed, normalize, kind, related, soft, v_reset, levels,
+):  # fmt: skip
+    """Runs a gated neuron over all steps; rows of ``both`` are input currents [C, g], then [C, a].
+
+    r, y are the state, in and out: the membrane after its reset, and the output.
+    """
+    hidden = outputs.shape[1]
+    one = theta.dtype.type(1)
+    s, x, ones, none = np.empty_like(theta), np.empty_like(theta), np.ones_like(theta), np.zeros_like(theta)
+    even = counts.min() == counts.max()
+    for step in range(starts.size):
+        start, rows = starts[step], counts[step]
+        if rows == 0:
+            continue
+        read = outputs[starts[step - 1] : starts[step - 1] + rows] if even and step > 0 else y[:rows]
+        _add_product(blas, weight, by_input, kind == SPIKE, read, rows, both[start : start + rows])
+        alive = counts[step + 1] if step + 1 < starts.size else 0
+        for n in range(rows):
+            c, a = both[start + n, :hidden], both[start + n, hidden:]
+            u, kept, out = potentials[start + n], r[n], outputs[start + n]
+            _open(a, signed)
+            if normalize:
+                for h in range(hidden):
+                    u[h] = a[h] * kept[h] + (one - a[h]) * c[h] + beta[h]
+            else:
+                for h in range(hidden):
+                    u[h] = a[h] * kept[h] + c[h] + beta[h]
+            _count(u, theta, levels, s)
+            _kept(u, s, ones, none, theta, soft, v_reset, kept)
+            if kind == SPIKE:
+                _copy(out, s)
+            elif related:
+                for h in range(hidden):
+                    x[h] = u[h] - theta[h]
+                _activate(x, kind, out)
+            else:
+                _activate(u, kind, out)
+            if n >= alive:
+                _copy(u_last[n], u)
+            if n >= alive or not even:
+                _copy(y[n], out)
+
+
+@_compiled
+def gated_backward(
+    blas, both, potentials, weight, theta, r0, to_output, to_u, back_y, back_r, delta, previous, starts,
+    counts, signed, normalize, kind, related, soft, v_reset, levels, surrogate, width, detach, learn, sums,
+):  # fmt: skip
+    """Runs backwards, as ``backward``: ``delta`` has the rows [dL/dC, dL/dg] of all steps.
+
+    back_r has the gradient of R_0 at the end; ``sums`` gathers those of theta and beta.
+    """
+    hidden = potentials.shape[1]
+    real = theta.dtype.type
+    one, zero = real(1), real(0)
+    s, x, d, dk, a, g, before = (
+        np.empty_like(theta), np.empty_like(theta), np.empty_like(theta), np.empty_like(theta),
+        np.empty_like(theta), np.empty_like(theta), np.empty_like(theta),
+    )  # fmt: skip
+    ones, none = np.ones_like(theta), np.zeros_like(theta)
+    step_sums = np.zeros((2, hidden), theta.dtype)
+    given = to_output.shape[0] > 0
+    learns_theta, learns_beta = learn & 2 != 0, learn & 4 != 0
+    seen = 0
+    for step in range(starts.size - 1, -1, -1):
+        start, rows = starts[step], counts[step]
+        for n in range(rows):
+            u, y, gy, gr = potentials[start + n], previous[start + n], back_y[n], back_r[n]
+            _count(u, theta, levels, s)
+            if kind == SPIKE or not detach:
+                _spike_slopes(u, theta, levels, surrogate, width, learns_theta, d, dk, a)
+            if given:
+                _add(gy, gy, to_output[start + n])
+            if kind == SPIKE:
+                _copy(a, d)
+                _copy(y, s)
+            elif related:
+                for h in range(hidden):
+                    x[h] = u[h] - theta[h]
+                _activate(x, kind, y)
+                _slope(x, y, kind, a)
+            else:
+                _activate(u, kind, y)
+                _slope(u, y, kind, a)
+            _to_potential(u, s, d, a, gy, gr, ones, theta, soft, v_reset, detach, g)
+            if n >= seen:
+                _add(g, g, to_u[n])
+            if learns_theta:
+                _to_threshold(
+                    u, s, dk, a, gy, gr, ones, theta, kind, related, soft, v_reset, detach, step_sums[0]
+                )
+            if learns_beta:
+                _add(step_sums[1], step_sums[1], g)
+            # R of the step before, of which the gate kept a part
+            if step > 0 and n < counts[step - 1]:
+                old = potentials[starts[step - 1] + n]
+                _count(old, theta, levels, s)
+                _kept(old, s, ones, none, theta, soft, v_reset, before)
+            else:
+                _copy(before, r0[n])
+            c, gate = both[start + n, :hidden], both[start + n, hidden:]
+            to_c, to_g = delta[start + n, :hidden], delta[start + n, hidden:]
+            if normalize:
+                for h in range(hidden):
+                    to_c[h] = g[h] * (one - gate[h])
+                    to_g[h] = g[h] * (before[h] - c[h])
+            else:
+                for h in range(hidden):
+                    to_c[h] = g[h]
+                    to_g[h] = g[h] * before[h]
+            if signed:
+                for h in range(hidden):
+                    to_g[h] *= one - gate[h] * gate[h]
+            else:
+                for h in range(hidden):
+                    to_g[h] *= gate[h] * (one - gate[h])
+            for h in range(hidden):
+                gr[h] = g[h] * gate[h]
+        if learn != 0:
+            for i in range(2):
+                for h in range(hidden):
+                    sums[i, h] += step_sums[i, h]
+                    step_sums[i, h] = zero
+        seen = max(seen, rows)
+        if rows > 0:
+            gemm(
+                blas, 0, hidden, rows, 2 * hidden, weight.ctypes.data, hidden,
+                delta[start:].ctypes.data, 2 * hidden, zero, back_y.ctypes.data, hidden,
+            )  # fmt: skip

@@ -22,15 +22,23 @@ from liafseq.neurons import Neuron, advance
 from liafseq.ops import reference
 from liafseq.ops.reference import product
 
-__all__ = ["backward_products", "differentiable_backward", "feedback_gradient", "recurrence"]
+__all__ = [
+    "backward_products",
+    "differentiable_backward",
+    "feedback_gradient",
+    "local_derivatives",
+    "previous",
+    "recurrence",
+    "step_function",
+]
 
 
-def _step(x: Tensor, *_: Any) -> Tensor:
+def step_function(x: Tensor, *_: Any) -> Tensor:
     """``surrogate.heaviside`` in one kernel instead of two."""
     return torch.ge(x, 0, out=torch.empty_like(x))
 
 
-def _local(
+def local_derivatives(
     u: Tensor, decay: Tensor, threshold: Tensor, leak: Tensor | None, neuron: Neuron, parameters: bool
 ) -> tuple[Tensor, Tensor, list[Tensor], Tensor, Tensor]:
     """y, v and their diagonal derivatives dy/du, dv/du for all steps, from the neuron's definition.
@@ -49,7 +57,7 @@ def _local(
     return y, v, leaves, dy, dv
 
 
-def _previous(r: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
+def previous(r: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
     """For each row of packed ``r`` the row of the step that ran before it; ``first`` at the start."""
     steps = r.split(list(sizes))
     before = [first, *steps[:-1]] if not reverse else [*steps[1:], first[:0]]
@@ -104,7 +112,7 @@ class _Recurrence(torch.autograd.Function):
                     u_now.addmm_(r, transposed)
                 else:
                     u_now += product(r, weight_hh)
-            y_new, v_new = advance(u_now, decay, threshold, leak, neuron, _step)
+            y_new, v_new = advance(u_now, decay, threshold, leak, neuron, step_function)
             y_now.copy_(y_new)
             if whole:
                 u, v, y = u_now, v_new, y_now
@@ -125,7 +133,7 @@ class _Recurrence(torch.autograd.Function):
         feedback = neuron.feedback
         g_out, g_y, g_u = grads
         keep_y = any(need[4:7])
-        y, v, leaves, dy_du, dv_du = _local(potentials, decay, threshold, leak, neuron, keep_y)
+        y, v, leaves, dy_du, dv_du = local_derivatives(potentials, decay, threshold, leak, neuron, keep_y)
 
         # what arrives at y and at v from the future, kept per sequence and, for the neuron's
         # own parameters, per step
@@ -231,7 +239,7 @@ def feedback_gradient(
     """sum over steps of delta_t^T r_{t-1}; steps of equal size are neighbours and need no copy."""
     rows = first.shape[0]
     if sizes[0] != sizes[-1]:
-        return delta.t() @ _previous(read, first, sizes, reverse)
+        return delta.t() @ previous(read, first, sizes, reverse)
     now, before = (delta[:-rows], read[rows:]) if reverse else (delta[rows:], read[: len(read) - rows])
     start = delta[-rows:] if reverse else delta[:rows]
     return torch.addmm(start.t() @ first, now.t(), before)

@@ -80,6 +80,8 @@ CONSTRUCTOR_ERRORS = [
     ((3, 4), {"detach_reset": 1}, TypeError, "detach_reset should be of type bool, got: int"),
     ((3, 4), {"learn_decay": 1}, TypeError, "learn_decay should be of type bool, got: int"),
     ((3, 4), {"recurrent_init": "zeros"}, ValueError, "recurrent_init should be one of"),
+    ((3, 4), {"gated": 1}, TypeError, "gated should be of type bool, got: int"),
+    ((3, 4), {"gated": True, "feedback": None}, ValueError, "gated=True needs feedback='output'"),
     ((3, 4), {"state_format": "rnn"}, ValueError, "state_format should be one of 'lstm', 'gru'"),
 ]
 

@@ -313,6 +313,9 @@ def test_cells_as_the_layers(kind, state_format):
     ("model", "operations"),
     [
         (LIAF(INPUTS, H), 3),
+        # 1 - alpha_t and its product with I more
+        (LIAF(INPUTS, H, gated=True), 5),
+        (LIF(INPUTS, H, gated=True), 3),
         (LIF(INPUTS, H, reset="soft", leak=0.1), 5),
         (DALIF(INPUTS, H), 3),
         (MLIF(INPUTS, H, levels=2), 5),

@@ -19,6 +19,10 @@ NEURONS = {
     "lif": (LIF, LIFCell, {"threshold": 0.3}),
     "dalif": (DALIF, DALIFCell, {"gain": (-0.9, 0.9), "decay": (-0.9, 0.9)}),
     "mlif": (MLIF, MLIFCell, {"levels": 3, "threshold": 0.3}),
+    "liaf-gated": (LIAF, LIAFCell, {"gated": True, "leak": 0.2}),
+    "lif-gated": (LIF, LIFCell, {"gated": True, "reset": "soft"}),
+    "dalif-gated": (DALIF, DALIFCell, {"gated": True, "gain": (-0.9, 0.9)}),
+    "mlif-gated": (MLIF, MLIFCell, {"gated": True, "bias": False}),
 }
 
 

@@ -14,9 +14,9 @@ from liafseq.ops import bptt, cpu, reference
 OPTIONS = {LIAF: {}, LIF: {"threshold": 0.3}, DALIF: {}, MLIF: {"threshold": 0.3}}
 
 
-@pytest.fixture
-def layer(layer_type):
-    return layer_type(3, 4, 2, bidirectional=True, **OPTIONS[layer_type])
+@pytest.fixture(params=[False, True], ids=["plain", "gated"])
+def layer(layer_type, request):
+    return layer_type(3, 4, 2, bidirectional=True, gated=request.param, **OPTIONS[layer_type])
 
 
 @pytest.fixture
