@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from liafseq import ops
 from liafseq.spec import SpikingModule
 
-__all__ = ["autocast_enabled", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
+__all__ = ["autocast_enabled", "loop_arguments", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
 
 
 def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -37,17 +39,13 @@ def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Te
     return weight.to(dtype)
 
 
-def run_direction(
-    module: SpikingModule,
-    x: Tensor,
-    suffix: str,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    batch: int,
-    batch_sizes: tuple[int, ...] | None = None,
-    reverse: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
+def loop_arguments(
+    module: SpikingModule, x: Tensor, suffix: str, h0: Tensor | None, c0: Tensor | None, batch: int
+) -> tuple[Any, ...]:
+    """What a time loop takes of a layer and direction (or cell): tensors, then the fixed choices.
+
+    They are the first arguments of ``ops.recurrence``, or of ``ops.gated_recurrence`` for a gated module.
+    """
 
     def get(name: str) -> Tensor | None:
         return getattr(module, name + suffix, None)
@@ -63,17 +61,30 @@ def run_direction(
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
     v0, r0 = module._start(values, h0, c0, rest)
     numbers = values["threshold"], values.get("leak"), v0, r0, module.neuron
-    if module._gated:
-        if gain is not None:
-            gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
-        # the gate's bias holds the neuron's own decay
-        base = module._unconstrained("decay", suffix, precise).expand(hidden)
-        base = torch.cat([torch.zeros_like(base), base])
-        bias = base if bias is None else scaled(bias, gain, precise) + base
-        gate = ops.gated.Gate(module._signed, module._normalize)
-        weights = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
-        y, h, c = ops.gated_recurrence(x.to(dtype), *weights, *numbers, gate, batch_sizes, reverse)
-    else:
+    if not module._gated:
         weights = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
-        y, h, c = ops.recurrence(x.to(dtype), *weights, values["decay"], *numbers, batch_sizes, reverse)
+        return (x.to(dtype), *weights, values["decay"], *numbers)
+    if gain is not None:
+        gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
+    # the gate's bias holds the neuron's own decay
+    base = module._unconstrained("decay", suffix, precise).expand(hidden)
+    base = torch.cat([torch.zeros_like(base), base])
+    bias = base if bias is None else scaled(bias, gain, precise) + base
+    weights = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
+    return (x.to(dtype), *weights, *numbers, ops.gated.Gate(module._signed, module._normalize))
+
+
+def run_direction(
+    module: SpikingModule,
+    x: Tensor,
+    suffix: str,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    batch: int,
+    batch_sizes: tuple[int, ...] | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
+    loop = ops.gated_recurrence if module._gated else ops.recurrence
+    y, h, c = loop(*loop_arguments(module, x, suffix, h0, c0, batch), batch_sizes, reverse)
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)

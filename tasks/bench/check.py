@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from liafseq import surrogate
+from liafseq.direction import loop_arguments
 from liafseq.neurons import Neuron
-from liafseq.ops import reference
+from liafseq.ops import gated, reference
 from liafseq.tasks.bench.competitors import draw
 from liafseq.tasks.bench.config import BenchConfig, Shape
 
@@ -127,23 +128,10 @@ class Check:
     def _reference(self, x: Tensor) -> tuple[list[Tensor], Tensor, float]:
         """Output and final states, which steps (T, N) count, and the firing rate."""
         layer: Any = self.layer
-        values = layer.neuron_parameters()
-        gain = layer._current_gain(values)
-        weights = [getattr(layer, name, None) for name in ("weight_ih_l0", "weight_hh_l0")]
-        bias = (
-            layer.bias_ih_l0
-            if getattr(layer, "bias_hh_l0", None) is None
-            else layer.bias_ih_l0 + layer.bias_hh_l0
-        )
-        if gain is not None:
-            weights = [None if w is None else w * gain.reshape(-1, 1) for w in weights]
-            bias = bias * gain
-        watch = _Watch(layer.neuron, values["threshold"].detach(), self.tolerance.margin)
-        v0 = x.new_zeros(x.shape[1], layer.hidden_size)
-        results = reference.recurrence(
-            x, *weights, bias, values["decay"], values["threshold"], values.get("leak"), v0, None,
-            layer.neuron, spike=watch,
-        )  # fmt: skip
+        threshold = layer.neuron_parameters()["threshold"].detach()
+        watch = _Watch(layer.neuron, threshold, self.tolerance.margin)
+        loop = gated.reference if layer._gated else reference.recurrence
+        results = loop(*loop_arguments(layer, x, "_l0", None, None, x.shape[1]), spike=watch)
         return list(results), watch.keep(), watch.firing_rate()
 
     def _gradients(self, results: list[Tensor]) -> dict[str, Tensor]:
