@@ -80,6 +80,10 @@ HAND = {
     "lstm": (nn.LSTM(INPUTS, H), [SEQUENCE], N, 4 * 252, 4 * (252 - 16), 144),
     "liaf": (LIAF(INPUTS, H), [SEQUENCE], N, 252, 252 - 16, 36),
     "dalif-analog": (DALIF(INPUTS, H, output="analog"), [SEQUENCE], N, 252, 252 - 16, 36),
+    "liaf-gated": (LIAF(INPUTS, H, gated=True), [SEQUENCE], N, 2 * 252, 2 * (252 - 16), 72),
+    "dalif-gated": (
+        DALIF(INPUTS, H, output="analog", gated=True), [SEQUENCE], N, 2 * 252, 2 * (252 - 16), 72,
+    ),
     "liaf-no-feedback": (LIAF(INPUTS, H, feedback=None), [SEQUENCE], N, 140, 140, 20),
     "liaf-membrane": (
         LIAF(INPUTS, H, feedback="membrane", threshold=NO_SPIKE), [SEQUENCE], N, 252, 252 - 16, 36,
