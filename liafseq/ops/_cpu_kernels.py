@@ -1,10 +1,10 @@
 """The compiled time loops: the whole recurrence, products included, in one call.
 
 Choices of the neuron are numbers, tested once a row, so that every inner loop is plain and
-vectorises; one kernel serves all neurons, one more the gated ones. ``liafseq/neurons.py`` is what they must agree with.
-Rows of a step lie together in packed order; ``starts`` and ``counts`` give each step's rows in
-the order in which the steps run. All in one file: numba's cache does not see that a function which a
-kernel calls has changed in another.
+vectorises; one kernel serves all neurons, one more the gated ones. ``liafseq/neurons.py``
+is what they must agree with. Rows of a step lie together in packed order; ``starts`` and ``counts`` give
+each step's rows in the order in which the steps run. All in one file: numba's cache does not see that a
+function which a kernel calls has changed in another.
 """
 
 from __future__ import annotations
