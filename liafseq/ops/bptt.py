@@ -26,9 +26,11 @@ __all__ = [
     "backward_products",
     "differentiable_backward",
     "feedback_gradient",
+    "input_products",
     "local_derivatives",
     "previous",
     "recurrence",
+    "reference_gradients",
     "step_function",
 ]
 
@@ -211,17 +213,11 @@ def backward_products(
     """
     _, input, weight_ih, weight_hh, bias, _, _, _, v0, r0 = ctx.saved_tensors
     need = ctx.needs_input_grad
-    flat = delta.to(input.dtype if weight_ih is None else weight_ih.dtype)
     result: list[Tensor | None] = [None] * 12
     if weight_ih is None:
-        result[0] = flat.reshape(input.shape) if need[0] else None
+        result[0] = delta.to(input.dtype).reshape(input.shape) if need[0] else None
     else:
-        if need[0]:
-            result[0] = (flat @ weight_ih).to(input.dtype).reshape(input.shape)
-        if need[1]:
-            result[1] = flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype)
-        if need[3]:
-            result[3] = delta.sum(0).to(bias.dtype)
+        result[0], result[1], result[3] = input_products(need, delta, input, weight_ih, bias)
     if need[2]:
         first = r0 if ctx.neuron.feedback == "output" else v0
         first = torch.zeros_like(v0) if first is None else first
@@ -231,6 +227,18 @@ def backward_products(
     result[7] = back_v if need[7] else None
     result[8] = back_y if need[8] else None
     return tuple(result)
+
+
+def input_products(
+    need: Sequence[bool], delta: Tensor, input: Tensor, weight_ih: Tensor, bias: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Gradients of input, W_ih and bias, the arguments 0, 1 and 3, from those of the current, as needed."""
+    flat = delta.to(weight_ih.dtype)
+    return (
+        (flat @ weight_ih).to(input.dtype).reshape(input.shape) if need[0] else None,
+        flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype) if need[1] else None,
+        delta.sum(0).to(bias.dtype) if need[3] else None,
+    )
 
 
 def feedback_gradient(
@@ -251,8 +259,15 @@ def differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[T
     sizes = ctx.sizes
     packed = inputs[0].dim() == 2
     outputs = reference.recurrence(*inputs, ctx.neuron, sizes if packed else None, ctx.reverse)
+    return reference_gradients(ctx, inputs, outputs, grads)
+
+
+def reference_gradients(
+    ctx: Any, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor], grads: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Gradients of a function's arguments, of which ``inputs`` are the first, kept differentiable."""
     pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None]
-    wanted = [i for i, need in enumerate(ctx.needs_input_grad[:9]) if need]
+    wanted = [i for i in range(len(inputs)) if ctx.needs_input_grad[i]]
     found = torch.autograd.grad(
         [o for o, _ in pairs],
         [inputs[i] for i in wanted],
@@ -260,7 +275,7 @@ def differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[T
         create_graph=True,
         allow_unused=True,
     )
-    result: list[Tensor | None] = [None] * 12
+    result: list[Tensor | None] = [None] * len(ctx.needs_input_grad)
     for i, g in zip(wanted, found, strict=True):
         result[i] = g
     return tuple(result)

@@ -20,7 +20,14 @@ from torch import Tensor
 
 from liafseq import surrogate
 from liafseq.neurons import Neuron, SpikeFunction, advance
-from liafseq.ops.bptt import feedback_gradient, local_derivatives, previous, step_function
+from liafseq.ops.bptt import (
+    feedback_gradient,
+    input_products,
+    local_derivatives,
+    previous,
+    reference_gradients,
+    step_function,
+)
 from liafseq.ops.reference import product
 
 __all__ = ["Gate", "differentiable_backward", "gradients", "recurrence", "reference"]
@@ -222,7 +229,7 @@ class _Gated(torch.autograd.Function):
             (found,) = torch.autograd.grad((y, r), (leaves[1],), (to_y, to_r), allow_unused=True)
             own[0] = torch.zeros_like(threshold) if found is None else found
         if need[5]:
-            own[1] = delta.sum_to_size(leak.shape) if leak.dim() else delta.sum()
+            own[1] = delta.sum_to_size(leak.shape)
         return gradients(ctx, flow.view(both.shape), y, own, back_r, back_y)
 
 
@@ -240,17 +247,11 @@ def gradients(
     """
     _, _, input, weight_ih, weight_hh, bias, _, _, r0, y0 = ctx.saved_tensors
     need = ctx.needs_input_grad
-    flat = delta.to(weight_ih.dtype)
     result: list[Tensor | None] = [None] * 12
-    if need[0]:
-        result[0] = (flat @ weight_ih).to(input.dtype).reshape(input.shape)
-    if need[1]:
-        result[1] = flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype)
+    result[0], result[1], result[3] = input_products(need, delta, input, weight_ih, bias)
     if need[2]:
         first = torch.zeros_like(r0) if y0 is None else y0
         result[2] = feedback_gradient(delta, y, first, ctx.sizes, ctx.reverse).to(weight_hh.dtype)
-    if need[3]:
-        result[3] = delta.sum(0).to(bias.dtype)
     for k, value in enumerate((*own, back_r, back_y)):
         result[4 + k] = value if need[4 + k] else None
     return tuple(result)
@@ -261,19 +262,7 @@ def differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[T
     inputs = ctx.saved_tensors[2:]
     sizes = ctx.sizes if inputs[0].dim() == 2 else None
     outputs = reference(*inputs, ctx.neuron, ctx.gate, sizes, ctx.reverse)
-    pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None]
-    wanted = [i for i, need in enumerate(ctx.needs_input_grad[:8]) if need]
-    found = torch.autograd.grad(
-        [o for o, _ in pairs],
-        [inputs[i] for i in wanted],
-        [g for _, g in pairs],
-        create_graph=True,
-        allow_unused=True,
-    )
-    result: list[Tensor | None] = [None] * 12
-    for i, g in zip(wanted, found, strict=True):
-        result[i] = g
-    return tuple(result)
+    return reference_gradients(ctx, inputs, outputs, grads)
 
 
 def recurrence(
