@@ -45,7 +45,7 @@ def head_to_head(
     with resumable():
         runs = plan()
         doing = o.make_engine(engine, given["ray_address"])
-        searched = o.make_search(given["search"], _search_tasks(given, runs))
+        searched = _make_search(given, runs)
         with this_node(given["nodes"]):
             o.check_device(runs[0])
         o.make_folder(out)
@@ -73,16 +73,17 @@ def head_to_head(
     _tell(results, out, files)
 
 
-def _search_tasks(given: Mapping[str, Any], runs: Sequence[Any]) -> tuple[int, ...] | None:
+def _make_search(given: Mapping[str, Any], runs: Sequence[Any]) -> Any:
     if (text := given.get("search_tasks")) is None:
-        return None
+        return o.make_search(given["search"])
     if not given["search"]:
         raise ValueError("--search-tasks: is for --search N")
-    tasks = o.parse_tasks(text, "--search-tasks")
-    for task in tasks:
-        if (task,) not in {run.tasks for run in runs}:
-            raise ValueError(f"--search-tasks: no run of the study is on task {task} alone")
-    return tasks
+    searched = o.make_search(given["search"], o.parse_tasks(text, "--search-tasks"))
+    try:
+        searched.check(runs)
+    except ValueError as error:
+        raise ValueError(f"--search-tasks: {error}") from None
+    return searched
 
 
 def _tell(results: Mapping[str, Any], out: Path, files: Sequence[Path]) -> None:

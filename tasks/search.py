@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -131,6 +131,13 @@ class Search:
         """Whether the search is on the tasks of a run."""
         return self.tasks is None or set(run.tasks) <= set(self.tasks)
 
+    def check(self, runs: Iterable[Any]) -> None:
+        """Raises ValueError where a task of the search is in no run of the study that it reads."""
+        found = {task for run in runs if self.reads(run) for task in run.tasks}
+        if missing := set(self.tasks or ()) - found:
+            names = ", ".join(map(str, sorted(missing)))
+            raise ValueError(f"no run of the study is on these tasks of the search alone: {names}")
+
     def of(self, models: Sequence[str]) -> Search:
         """The search for these models."""
         own = {model: self.neurons[model] for model in models if model in self.neurons}
@@ -213,7 +220,7 @@ def settle(
     first: dict[tuple[Any, ...], Run] = {}
     for run in filter(search.reads, runs):
         first.setdefault((run.model, run.tasks), run)
-    _check_tasks(search, [run.tasks for run in first.values()])
+    search.check(first.values())
     tried = {run.model: candidates(search, run) for run in first.values()}
     trials = [
         _trial(_with(run, tried[run.model][number]), seed)
@@ -253,13 +260,6 @@ def _trial(run: Run, seed: int) -> Run:
     if not hasattr(run, "score_test"):
         raise TypeError(f"{type(run).__name__} has no score_test: its runs cannot be kept from the test set")
     return dataclasses.replace(run, seed=seed, score_test=False)
-
-
-def _check_tasks(search: Search, found: Sequence[tuple[Any, ...]]) -> None:
-    missing = set(search.tasks or ()) - {task for tasks in found for task in tasks}
-    if missing:
-        names = ", ".join(map(str, sorted(missing)))
-        raise ValueError(f"no run of the study is on these tasks of the search alone: {names}")
 
 
 def _with(run: Run, settings: Mapping[str, Any]) -> Run:
