@@ -60,7 +60,7 @@ _OPTIONS = {
     "reset": 'reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).',
     "v_reset": "v_reset: where a hard reset leads.",
     "threshold": "threshold: theta > 0.",
-    "decay": "decay: {decay_name}: {given}; so are the other numbers. {rule}",
+    "decay": "decay: {decay_name}: {given}; so are the other numbers. {rule}{gate_rule}",
     "gain": "gain: a, the input gain, in (-1, 1).",
     "leak": "leak: beta.",
     "normalize_current": "normalize_current: scale the whole current by 1 - alpha, the Euler step of\n"
@@ -70,7 +70,7 @@ _OPTIONS = {
     "surrogate": 'surrogate, surrogate_width: the derivative of H: ``"rectangular"``, ``"triangular"``,\n'
     '            ``"gaussian"``, ``"sigmoid"`` or ``"arctan"``, see ``liafseq.surrogate``.',
     "detach_reset": "detach_reset: no gradient through the spike in the reset.",
-    "recurrent_init": 'recurrent_init: W_hh ``"orthogonal"``, or ``"uniform"`` as nn.RNN draws it.',
+    "recurrent_init": 'recurrent_init: W_hh ``"orthogonal"``, or ``"uniform"`` as nn.RNN draws it{w_gate}.',
     "state_format": 'state_format: ``"lstm"``: state (h, c), output and membrane potential;\n'
     '            ``"gru"``: the membrane potential alone, from which the output fed back is recomputed.',
 }
@@ -185,6 +185,7 @@ def documented(cls: _T) -> _T:
     is_layer, is_conv = "num_layers" in parameters, "kernel_size" in parameters
     learned = [name for name in parameters if name.startswith("learn_")]
     one = "channel" if is_conv else "neuron"
+    two = "gated" in parameters and parameters["decay"].default is None
     given = f"a number, a pair (low, high) from which each {one} draws its"
     given += "\n            initial value, or a tensor"
     fill = {
@@ -199,6 +200,8 @@ def documented(cls: _T) -> _T:
         if "gain" in parameters
         else '``"fast-and-slow"``: 0.05 for three quarters of\n            '
         f"the {one}s, 0.98 for the last quarter (0.05 where one number is shared).",
+        "gate_rule": '\n            None: ``"fast-and-slow"``, with ``gated`` (0.5, 0.99).' if two else "",
+        "w_gate": ';\n            None: ``"orthogonal"``, with ``gated`` ``"uniform"``' if two else "",
         "learned": ", ".join(name for name in learned if name not in ("learn_decay", "learn_synapse_decay")),
     }
     texts = {**_OPTIONS, **(_CONV_OPTIONS if is_conv else {})}

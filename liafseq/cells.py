@@ -9,7 +9,7 @@ import torch
 from liafseq._doc import documented
 from liafseq.cell_base import SpikingCellBase
 from liafseq.parameters import Initial
-from liafseq.spec import is_analog, options_of
+from liafseq.spec import by_gate, is_analog, options_of
 
 __all__ = ["DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"]
 
@@ -58,7 +58,7 @@ class LIAFCell(SpikingCellBase):
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
-        decay: Initial = "fast-and-slow",
+        decay: Initial | None = None,
         leak: Initial = 0.0,
         normalize_current: bool = True,
         share: str = "neuron",
@@ -68,10 +68,12 @@ class LIAFCell(SpikingCellBase):
         surrogate: str = "rectangular",
         surrogate_width: float = 1.0,
         detach_reset: bool = False,
-        recurrent_init: str = "orthogonal",
+        recurrent_init: str | None = None,
         state_format: str = "lstm",
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, device, dtype, options_of(locals()), analog=True)
+        super().__init__(
+            input_size, hidden_size, bias, device, dtype, by_gate(options_of(locals())), analog=True
+        )
 
 
 @documented

@@ -9,7 +9,7 @@ import torch
 from liafseq._doc import documented
 from liafseq.base import SpikingRNNBase
 from liafseq.parameters import Initial
-from liafseq.spec import is_analog, options_of
+from liafseq.spec import by_gate, is_analog, options_of
 
 __all__ = ["DALIF", "LIAF", "LIF", "MLIF"]
 
@@ -62,7 +62,7 @@ class LIAF(SpikingRNNBase):
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
-        decay: Initial = "fast-and-slow",
+        decay: Initial | None = None,
         leak: Initial = 0.0,
         normalize_current: bool = True,
         share: str = "neuron",
@@ -72,12 +72,12 @@ class LIAF(SpikingRNNBase):
         surrogate: str = "rectangular",
         surrogate_width: float = 1.0,
         detach_reset: bool = False,
-        recurrent_init: str = "orthogonal",
+        recurrent_init: str | None = None,
         state_format: str = "lstm",
     ) -> None:
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype,
-            options_of(locals()), analog=True,
+            by_gate(options_of(locals())), analog=True,
         )  # fmt: skip
 
 

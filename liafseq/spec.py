@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from liafseq.neurons import Neuron, advance
-from liafseq.parameters import Trait, TraitModule
+from liafseq.parameters import RULE, Trait, TraitModule
 
-__all__ = ["SpikingModule", "is_analog", "options_of", "options_repr"]
+__all__ = ["SpikingModule", "by_gate", "is_analog", "options_of", "options_repr"]
 
 _NOT_OPTIONS = {
     "self", "__class__", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
@@ -23,9 +23,22 @@ _CHOICES = ("activation", "threshold_related", "feedback", "reset", "v_reset", "
             "surrogate_width", "detach_reset")  # fmt: skip
 
 
+_BY_GATE = {"decay": (RULE, (0.5, 0.99)), "recurrent_init": ("orthogonal", "uniform")}
+"""What None stands for without a gate, and with one."""
+
+
 def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
     """The neuron options among the ``locals()`` of a constructor."""
     return {name: value for name, value in arguments.items() if name not in _NOT_OPTIONS}
+
+
+def _by_gate(name: str, value: Any, gated: Any) -> Any:
+    return _BY_GATE[name][gated is True] if value is None and name in _BY_GATE else value
+
+
+def by_gate(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with LIAF's defaults, which depend on ``gated``, in the place of None."""
+    return {name: _by_gate(name, value, options["gated"]) for name, value in options.items()}
 
 
 def options_repr(module: nn.Module, options: dict[str, Any]) -> str:
@@ -35,7 +48,7 @@ def options_repr(module: nn.Module, options: dict[str, Any]) -> str:
     for name, value in options.items():
         if isinstance(value, Tensor):
             parts.append(f"{name}=tensor(shape={tuple(value.shape)})")
-        elif name not in defaults or value != defaults[name].default:
+        elif name not in defaults or value != _by_gate(name, defaults[name].default, options.get("gated")):
             parts.append(f"{name}={value!r}")
     return "".join(f", {part}" for part in parts)
 
