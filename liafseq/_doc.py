@@ -7,6 +7,7 @@ import textwrap
 from typing import TypeVar
 
 from liafseq.neurons import ACTIVATIONS
+from liafseq.spec import BY_GATE
 
 __all__ = ["documented"]
 
@@ -179,6 +180,12 @@ _SYNAPTIC_STATE = {
 }
 
 
+def _none(before: str, name: str) -> str:
+    """What None stands for in the place of an option that a gate changes."""
+    plain, gated = (str(value) if isinstance(value, tuple) else f'"{value}"' for value in BY_GATE[name])
+    return f"{before}None: ``{plain}``, with ``gated`` ``{gated}``"
+
+
 def documented(cls: _T) -> _T:
     """Complete a class docstring: ``{arguments}`` and ``{rest}`` stand for the shared text."""
     parameters = inspect.signature(cls.__init__).parameters
@@ -200,8 +207,8 @@ def documented(cls: _T) -> _T:
         if "gain" in parameters
         else '``"fast-and-slow"``: 0.05 for three quarters of\n            '
         f"the {one}s, 0.98 for the last quarter (0.05 where one number is shared).",
-        "gate_rule": '\n            None: ``"fast-and-slow"``, with ``gated`` (0.5, 0.99).' if two else "",
-        "w_gate": ';\n            None: ``"orthogonal"``, with ``gated`` ``"uniform"``' if two else "",
+        "gate_rule": _none("\n            ", "decay") + "." if two else "",
+        "w_gate": _none(";\n            ", "recurrent_init") if two else "",
         "learned": ", ".join(name for name in learned if name not in ("learn_decay", "learn_synapse_decay")),
     }
     texts = {**_OPTIONS, **(_CONV_OPTIONS if is_conv else {})}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from liafseq.neurons import Neuron, advance
 from liafseq.parameters import RULE, Trait, TraitModule
 
-__all__ = ["SpikingModule", "by_gate", "is_analog", "options_of", "options_repr"]
+__all__ = ["BY_GATE", "SpikingModule", "by_gate", "is_analog", "options_of", "options_repr"]
 
 _NOT_OPTIONS = {
     "self", "__class__", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
@@ -23,7 +23,7 @@ _CHOICES = ("activation", "threshold_related", "feedback", "reset", "v_reset", "
             "surrogate_width", "detach_reset")  # fmt: skip
 
 
-_BY_GATE = {"decay": (RULE, (0.5, 0.99)), "recurrent_init": ("orthogonal", "uniform")}
+BY_GATE = {"decay": (RULE, (0.5, 0.99)), "recurrent_init": ("orthogonal", "uniform")}
 """What None stands for without a gate, and with one."""
 
 
@@ -33,7 +33,7 @@ def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_gate(name: str, value: Any, gated: Any) -> Any:
-    return _BY_GATE[name][gated is True] if value is None and name in _BY_GATE else value
+    return BY_GATE[name][gated is True] if value is None and name in BY_GATE else value
 
 
 def by_gate(options: dict[str, Any]) -> dict[str, Any]:

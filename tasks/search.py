@@ -132,9 +132,9 @@ class Search:
         return self.tasks is None or set(run.tasks) <= set(self.tasks)
 
     def check(self, runs: Iterable[Any]) -> None:
-        """Raises ValueError where a task of the search is in no run of the study that it reads."""
-        found = {task for run in runs if self.reads(run) for task in run.tasks}
-        if missing := set(self.tasks or ()) - found:
+        """Raises ValueError where no run of the study is on a task of the search alone."""
+        found = {run.tasks for run in runs}
+        if missing := {task for task in self.tasks or () if (task,) not in found}:
             names = ", ".join(map(str, sorted(missing)))
             raise ValueError(f"no run of the study is on these tasks of the search alone: {names}")
 
@@ -212,7 +212,7 @@ def settle(
 
     Raises:
         TypeError: runs that cannot be kept from the test set.
-        ValueError: a task of the search that no run of the study has.
+        ValueError: a task of the search on which alone no run of the study is.
     """
     search = search.of(list(dict.fromkeys(run.model for run in runs)))
     seeds = {run.seed for run in runs}

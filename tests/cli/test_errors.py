@@ -28,8 +28,18 @@ BAD = {
     "schedule": ("train babi --schedule sine", "--schedule must be one of cosine, constant"),
     "readout": ("compare babi --models gru --readout both", "needs a second state, which gru has not"),
     "match": ("compare babi --match sizes", "--match: expected hidden or params, got 'sizes'"),
-    "search tasks": ("compare babi --tasks 1,6 --search 2 --search-tasks 2", "tasks of the search alone: 2"),
-    "joint search": ("compare babi --joint --tasks 1,6 --search 2 --search-tasks 1", "search alone: 1"),
+    "search tasks": (
+        "compare babi --tasks 1,6 --search 2 --search-tasks 2",
+        "--search-tasks: no run of the study is on these tasks of the search alone: 2",
+    ),
+    "joint search": (
+        "compare babi --joint --tasks 1,6 --search 2 --search-tasks 1",
+        "--search-tasks: no run of the study is on these tasks of the search alone: 1",
+    ),
+    "joint search on all": (
+        "compare babi --joint --tasks 1,6 --search 2 --search-tasks 1,6",
+        "--search-tasks: no run of the study is on these tasks of the search alone: 1, 6",
+    ),
     "search tasks alone": ("compare babi --search-tasks 1", "--search-tasks: is for --search N"),
     "no search task": ("compare babi --search 2 --search-tasks 0", "--search-tasks: bAbI has tasks 1"),
     "no seeds": ("compare babi --seeds 0", "'--seeds'"),
