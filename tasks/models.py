@@ -1,108 +1,333 @@
-"""The one registry: names of models -> recurrent layers, and which task has which."""
+"""The registry of models: what a name on the command line builds, and what a study needs to know of it.
+
+A model of a study is a model and its settings, ``[label=]name[:option=value[:option=value...]]``. Names are
+those of this table, of the entry point group ``liafseq.models``, or ``package.module:Class``: any class
+with the constructor and the state of nn.GRU or nn.LSTM, whose keyword-only parameters are its options.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
 __all__ = [
-    "build_conv",
-    "build_layer",
-    "check_model",
-    "has_second_state",
-    "is_convolutional",
-    "is_spiking_convolution",
-    "model_names",
-    "neuron_options",
-]
+    "Model", "ModelSpec", "as_spec", "build_conv", "build_layer", "known", "model", "parse_specs", "states",
+    "with_options",
+]  # fmt: skip
+
+GROUP = "liafseq.models"
+
+Kind = Literal["layer", "maps"]
+"""Whether a model reads sequences of vectors, or of maps."""
 
 
-class _Entry(NamedTuple):
-    module: str
-    attribute: str
-    tasks: tuple[str, ...]
-    second_state: bool
-    """Whether the state is a pair; its second part is the membrane potential or LSTM's cell."""
-    neuron: bool
-    """Whether the constructor takes neuron options."""
+@dataclass(frozen=True)
+class Model:
+    """A model of the registry.
+
+    Attributes:
+        name: on the command line.
+        title: spelt out.
+        path: ``module:Class``; imported where it is used, so that names cost no torch.
+        kind: what it reads.
+        spiking: whether its options are those of a neuron.
+        pair: whether its state is a pair, of which the second is the membrane potential or LSTM's cell; None
+            where only a run tells.
+        color, marker: in every plot. Warm colours spike, cool ones do not (Okabe and Ito's palette).
+        searched: options of a search, each with the values that are tried.
+        peer: the torch layer that a bench times beside it.
+    """
+
+    name: str
+    title: str
+    path: str
+    kind: Kind = "layer"
+    spiking: bool = False
+    pair: bool | None = None
+    color: str = "#555555"
+    marker: str = "."
+    searched: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    peer: str | None = None
+
+    def layer_class(self) -> type:
+        """The class; ImportError or ValueError where there is none."""
+        module, _, name = self.path.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"model {self.name!r}: {self.path} cannot be imported: {error}") from error
+        if not inspect.isclass(found):
+            raise ValueError(f"model {self.name!r}: {self.path} is not a class")
+        return found
+
+    def options(self) -> dict[str, Any]:
+        """Its options with their defaults: the constructor's keyword-only parameters.
+
+        torch's own layers have none.
+        """
+        if self.path.startswith("torch.nn:"):
+            return {}
+        return {
+            parameter.name: parameter.default
+            for parameter in inspect.signature(self.layer_class()).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_OPTIONS
+        }
 
 
-_BOTH = ("babi", "dvs")
-# Classes by name, so that asking for names (the command line's help) imports no torch.
-_MODELS = {
-    "liaf": _Entry("liafseq", "LIAF", _BOTH, True, True),
-    "lif": _Entry("liafseq", "LIF", _BOTH, True, True),
-    "dalif": _Entry("liafseq", "DALIF", _BOTH, True, True),
-    "mlif": _Entry("liafseq", "MLIF", _BOTH, True, True),
-    "rnn": _Entry("torch.nn", "RNN", _BOTH, False, False),
-    "gru": _Entry("torch.nn", "GRU", _BOTH, False, False),
-    "lstm": _Entry("torch.nn", "LSTM", _BOTH, True, False),
-    "conv-liaf": _Entry("liafseq", "ConvLIAF", ("dvs",), True, True),
-    "conv-lif": _Entry("liafseq", "ConvLIF", ("dvs",), True, True),
-    "conv-dalif": _Entry("liafseq", "ConvDALIF", ("dvs",), True, True),
-    "conv-mlif": _Entry("liafseq", "ConvMLIF", ("dvs",), True, True),
-    "conv-lstm": _Entry("liafseq.tasks.dvs.baselines", "ConvLSTM", ("dvs",), True, False),
-    "conv3d": _Entry("torch.nn", "Conv3d", ("dvs",), False, False),
+# Keyword-only parameters that the tasks fix themselves.
+_NOT_OPTIONS = {"device", "dtype", "state_format", "normalization", "synapse"}
+
+_NEURON: Mapping[str, tuple[Any, ...]] = {
+    "decay": (0.2, 0.5, 0.9),
+    "threshold": (0.3, 0.5, 1.0),
+    "surrogate_width": (0.2, 0.4, 1.0),
 }
 
-# Keyword-only parameters that are no property of the neuron, or that the adapters fix themselves.
-_NOT_NEURON = {"device", "dtype", "state_format", "normalization", "synapse"}
+
+def _spiking(name: str, title: str, attribute: str, color: str, marker: str, **more: Any) -> list[Model]:
+    """A neuron as a recurrent layer and as a convolutional one."""
+    return [
+        Model(name, title, f"liafseq:{attribute}", spiking=True, pair=True, color=color, marker=marker,
+              searched={**_NEURON, **more}, peer="lstm"),
+        Model(f"conv-{name}", f"{title}, convolutional", f"liafseq:Conv{attribute}", "maps", spiking=True,
+              pair=True, color=color, marker=marker, searched=_NEURON, peer="conv-lstm"),
+    ]  # fmt: skip
 
 
-def model_names(task: str = "babi") -> tuple[str, ...]:
-    """The names of the models of a task, in the registry's order.
+_OWN = [
+    *_spiking("liaf", "leaky integrate and analog fire", "LIAF", "#D55E00", "o",
+              decay=("fast-and-slow", 0.05, 0.5, 0.9)),
+    *_spiking("lif", "leaky integrate and fire", "LIF", "#E69F00", "s"),
+    *_spiking("dalif", "dual adaptive leaky integrate and fire", "DALIF", "#CC79A7", "^"),
+    *_spiking("mlif", "multi-threshold leaky integrate and fire", "MLIF", "#8C6D1F", "D"),
+    Model("rnn", "recurrent network of tanh units", "torch.nn:RNN", pair=False, color="#009E73", marker="X"),
+    Model("gru", "gated recurrent unit", "torch.nn:GRU", pair=False, color="#0072B2", marker="v"),
+    Model("lstm", "long short-term memory", "torch.nn:LSTM", pair=True, color="#56B4E9", marker="P"),
+    Model("conv-lstm", "convolutional long short-term memory", "liafseq.tasks.baselines:ConvLSTM", "maps",
+          pair=True, color="#56B4E9", marker="P"),
+    Model("conv3d", "convolution over space and time", "torch.nn:Conv3d", "maps", pair=False,
+          color="#000000", marker="*"),
+]  # fmt: skip
+_TABLE = {entry.name: entry for kind in ("layer", "maps") for entry in _OWN if entry.kind == kind}
 
-    >>> model_names("babi")
+
+def known(kinds: Iterable[str] = ("layer", "maps")) -> tuple[str, ...]:
+    """The names of the models of some kinds, in the registry's order.
+
+    >>> known(["layer"])[:7]
     ('liaf', 'lif', 'dalif', 'mlif', 'rnn', 'gru', 'lstm')
     """
-    return tuple(name for name, entry in _MODELS.items() if task in entry.tasks)
+    wanted = tuple(kinds)
+    return tuple(name for name, entry in _all().items() if entry.kind in wanted)
 
 
-def has_second_state(name: str) -> bool:
-    """Whether the layer's state is a pair (output, membrane potential or cell)."""
-    return _entry(name).second_state
-
-
-def neuron_options(name: str) -> dict[str, Any]:
-    """The neuron options of a model with their defaults, read from its constructor.
-
-    torch's own layers have none. Raises ValueError for an unknown name.
-    """
-    entry = _entry(name)
-    if not entry.neuron:
-        return {}
-    parameters = inspect.signature(_layer_class(entry)).parameters.values()
-    return {
-        parameter.name: parameter.default
-        for parameter in parameters
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_NEURON
+@lru_cache(maxsize=1)
+def _all() -> dict[str, Model]:
+    outside = {
+        point.name: Model(point.name, point.value, point.value)
+        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)
+        if point.name not in _TABLE
     }
+    return {**_TABLE, **outside}
 
 
-def check_model(name: str, task: str = "babi", options: Mapping[str, Any] | None = None) -> None:
-    """Checks a model's name, that the task has it, and the names of its neuron options.
+def model(name: str) -> Model:
+    """The model of a name, or of ``package.module:Class``.
 
     Raises:
-        ValueError: with the names that would be right.
+        ValueError: an unknown name, with the nearest known one.
+
+    >>> model("gru").title
+    'gated recurrent unit'
     """
-    entry = _entry(name, task)
-    if not options:
-        return
-    if not entry.neuron:
-        raise ValueError(f"model {name!r} is torch's own and takes no neuron options; got {_list(options)}")
-    known = neuron_options(name)
-    for option in options:
-        if option not in known:
+    table = _all()
+    if name in table:
+        return table[name]
+    if ":" in name:
+        found = Model(name, name, name)
+        found.layer_class()
+        return found
+    close = difflib.get_close_matches(name.lower(), list(table), 1)
+    hint = f", did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"unknown model: {name!r}{hint}; the models are {', '.join(table)}")
+
+
+class ModelSpec(BaseModel):
+    """A model and its settings; ``label`` names it in a study.
+
+    >>> ModelSpec.parse("gated=liaf:gated=true:decay=0.5,0.9")
+    ModelSpec(name='liaf', label='gated', options=(('decay', (0.5, 0.9)), ('gated', True)))
+    >>> ModelSpec.parse("liaf:gated=true").label
+    'liaf:gated=true'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _in_order(cls, value: Any) -> Any:
+        from liafseq.tasks.config import pairs
+
+        return pairs(value)
+
+    @field_serializer("options")
+    def _as_mapping(self, value: Any) -> dict[str, Any]:
+        return {name: list(item) if isinstance(item, tuple) else item for name, item in value}
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSpec:
+        """The model of ``[label=]name[:option=value...]``."""
+        label, name, settings = _cut(text)
+        return cls(name=name, label=label, options=settings)
+
+    def model(self) -> Model:
+        """The model of the registry; ValueError where there is none."""
+        return model(self.name)
+
+    def check(self, kinds: Iterable[str] = ("layer", "maps")) -> None:
+        """Sees that there is such a model of these kinds, and that it has these options.
+
+        Raises:
+            ValueError: with the names that would be right.
+        """
+        found = self.model()
+        names = known(kinds)
+        if found.kind not in tuple(kinds):
+            raise ValueError(f"model {self.name!r} is not for this task; its models are {', '.join(names)}")
+        if not self.options:
+            return
+        own = found.options()
+        if not own:
             raise ValueError(
-                f"model {name!r} has no neuron option {option!r}{_hint(option, known)}; it has {_list(known)}"
+                f"model {self.name!r} takes no options; got {', '.join(name for name, _ in self.options)}"
             )
+        for name, _ in self.options:
+            if name not in own:
+                close = difflib.get_close_matches(name, list(own), 1)
+                hint = f", did you mean {close[0]!r}?" if close else ""
+                raise ValueError(
+                    f"model {self.name!r} has no option {name!r}{hint}; it has {', '.join(own)}"
+                )
+
+    def try_out(self) -> None:
+        """Builds a small layer, so that a value that the layer refuses is found before any run begins."""
+        if self.model().kind == "maps":
+            build_conv(self, 1, 1, 1)
+        else:
+            build_layer(self, 1, 1)
+
+
+def _cut(text: str) -> tuple[str, str, list[str]]:
+    """Label, name and ``option=value`` texts of a model of a study."""
+    first, *settings = [part.strip() for part in text.split(":")]
+    label, equals, name = first.rpartition("=")
+    if "." in name and settings:  # package.module:Class
+        name = f"{name}:{settings.pop(0)}"
+    if not name or (equals and not label.strip()):
+        raise ValueError(f"expected [LABEL=]NAME[:OPTION=VALUE...] such as liaf:gated=true, got {text!r}")
+    return (label.strip() if equals else text.strip()), name, settings
+
+
+def as_spec(value: Any) -> ModelSpec:
+    """A model of a study from its text, its JSON or itself."""
+    if isinstance(value, ModelSpec):
+        return value
+    if isinstance(value, str):
+        return ModelSpec.parse(value)
+    if isinstance(value, Mapping):
+        return ModelSpec(**value)
+    from liafseq.tasks.config import Mistyped
+
+    raise Mistyped(f"must be the name of a model, got {value!r}")
+
+
+def parse_specs(text: str, kinds: Iterable[str] = ("layer", "maps")) -> tuple[ModelSpec, ...]:
+    """The models of a study from ``liaf,liaf:gated=true,gru`` or ``all``.
+
+    A part that is only a number belongs to the value before it: ``liaf:decay=0.5,0.9,gru`` are two models.
+
+    >>> [spec.label for spec in parse_specs("liaf:decay=0.5,0.9, gru")]
+    ['liaf:decay=0.5,0.9', 'gru']
+    """
+    kinds = tuple(kinds)
+    if text.strip() == "all":
+        return tuple(ModelSpec(name=name, label=name) for name in known(kinds))
+    parts: list[str] = []
+    for part in text.split(","):
+        if parts and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", part):
+            parts[-1] += f",{part.strip()}"
+        else:
+            parts.append(part.strip())
+    found: list[ModelSpec] = []
+    for part in parts:
+        if not part:
+            raise ValueError(f"expected names such as liaf,gru, got {text!r}")
+        spec = ModelSpec.parse(part)
+        spec.check(kinds)
+        if any(spec.label == other.label for other in found):
+            raise ValueError(f"{spec.label} is named twice in {text!r}")
+        found.append(spec)
+    return tuple(found)
+
+
+def with_options(specs: Sequence[ModelSpec], texts: Sequence[str]) -> tuple[ModelSpec, ...]:
+    """The models with options of ``[MODEL:]NAME=VALUE`` texts.
+
+    Without ``MODEL:`` an option is for all spiking models; with it for those of this name or label. What
+    a model says of itself goes before what is said of its name, and that before what is said of all.
+
+    >>> [dict(spec.options) for spec in with_options(parse_specs("liaf,gru"), ["decay=0.1"])]
+    [{'decay': 0.1}, {}]
+    """
+    from liafseq.tasks.config import pairs
+
+    general: list[str] = []
+    named: dict[str, list[str]] = {}
+    for text in texts:
+        target, colon, rest = text.rpartition(":") if "=" not in text.split(":")[0] else ("", "", text)
+        if not colon:
+            general.append(text)
+            continue
+        target = target.strip()
+        if not any(target in (spec.label, spec.name) for spec in specs):
+            model(target)
+            among = ", ".join(spec.label for spec in specs)
+            raise ValueError(f": {text!r} is for {target}, which is not among {among}")
+        named.setdefault(target, []).append(rest)
+    shared = dict(pairs(general))
+    own = {target: dict(pairs(rest)) for target, rest in named.items()}
+    if shared and not any(spec.model().spiking for spec in specs):
+        among = ", ".join(spec.label for spec in specs)
+        raise ValueError(f": no model with neuron options among {among}")
+    found = []
+    for spec in specs:
+        options: dict[str, Any] = dict(shared) if spec.model().spiking else {}
+        for target in dict.fromkeys((spec.name, spec.label)):
+            options |= own.get(target, {})
+        options |= dict(spec.options)
+        changed = spec.model_copy(update={"options": pairs(options)})
+        changed.check()
+        found.append(changed)
+    return tuple(found)
 
 
 def build_layer(
-    name: str,
+    spec: ModelSpec | str,
     input_size: int,
     hidden_size: int,
     *,
@@ -110,18 +335,18 @@ def build_layer(
     dropout: float = 0.0,
     bidirectional: bool = False,
     batch_first: bool = False,
-    options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The layer of a name, with the interface of nn.GRU or nn.LSTM (see :func:`has_second_state`).
+    """The recurrent layer of a model, with the interface of nn.GRU or nn.LSTM.
 
     Raises:
-        ValueError: an unknown name or option (see :func:`check_model`), or what the layer refuses.
+        ValueError: an unknown name or option (see :meth:`ModelSpec.check`), or what the layer refuses.
 
     >>> build_layer("gru", 3, 4)
     GRU(3, 4)
     """
-    check_model(name, "babi", options)  # bAbI's models are the recurrent layers
-    return _layer_class(_entry(name))(
+    spec = as_spec(spec)
+    spec.check(["layer"])
+    return spec.model().layer_class()(
         input_size,
         hidden_size,
         num_layers=num_layers,
@@ -129,60 +354,31 @@ def build_layer(
         dropout=dropout if num_layers > 1 else 0.0,
         bidirectional=bidirectional,
         batch_first=batch_first,
-        **(options or {}),
+        **dict(spec.options),
     )
 
 
-def build_conv(name: str, in_channels: int, out_channels: int, kernel_size: int, **arguments: Any) -> Any:
-    """The convolutional layer of a name, its maps as large as its input's.
+def build_conv(
+    spec: ModelSpec | str, in_channels: int, out_channels: int, kernel_size: int, **arguments: Any
+) -> Any:
+    """The convolutional layer of a model, its maps as large as its input's.
 
     Args:
-        name: of a ``conv`` model.
+        spec: of a model over maps.
         in_channels, out_channels, kernel_size: as of nn.Conv2d; the kernel is odd.
-        arguments: of the layer, such as neuron options.
-
-    Raises:
-        ValueError: an unknown name, or what the layer refuses.
+        arguments: of the layer.
 
     >>> build_conv("conv3d", 2, 4, 3)
     Conv3d(2, 4, kernel_size=(3, 3, 3), stride=(1, 1, 1), padding=(1, 1, 1))
     """
-    kind = _layer_class(_entry(name, "dvs"))
-    if name != "conv-lstm":
+    spec = as_spec(spec)
+    spec.check(["maps"])
+    if spec.name != "conv-lstm":
         arguments["padding"] = kernel_size // 2
-    return kind(in_channels, out_channels, kernel_size, **arguments)
+    layer = spec.model().layer_class()
+    return layer(in_channels, out_channels, kernel_size, **arguments, **dict(spec.options))
 
 
-def is_convolutional(name: str) -> bool:
-    """Whether a model reads maps instead of vectors."""
-    return name.startswith("conv")
-
-
-def is_spiking_convolution(name: str) -> bool:
-    """Whether a model is a liafseq layer over maps.
-
-    >>> [name for name in model_names("dvs") if is_spiking_convolution(name)]
-    ['conv-liaf', 'conv-lif', 'conv-dalif', 'conv-mlif']
-    """
-    return is_convolutional(name) and _entry(name).neuron
-
-
-def _entry(name: str, task: str | None = None) -> _Entry:
-    names = model_names(task) if task else tuple(_MODELS)
-    if name not in names:
-        of = f" of task {task!r}" if task else ""
-        raise ValueError(f"unknown model{of}: {name!r}{_hint(name, names)}; the models are {_list(names)}")
-    return _MODELS[name]
-
-
-def _layer_class(entry: _Entry) -> type:
-    return getattr(importlib.import_module(entry.module), entry.attribute)
-
-
-def _hint(word: Any, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word).lower(), list(known), 1)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
-def _list(words: Iterable[str]) -> str:
-    return ", ".join(words)
+def states(state: Any) -> tuple[Any, Any]:
+    """A layer's state as a pair: output, and membrane potential or cell (None where it has none)."""
+    return (state[0], state[1]) if isinstance(state, (tuple, list)) else (state, None)

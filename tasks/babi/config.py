@@ -1,175 +1,158 @@
-"""One run on bAbI as one frozen, validated value; its hash names the run's folder."""
+"""One run on bAbI as one frozen, checked value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from typing import Annotated, Any, Literal
 
-from liafseq.tasks.fields import Kinds, build, check_fields, digest, to_json
-from liafseq.tasks.models import check_model
+from pydantic import BeforeValidator, model_validator
 
-__all__ = ["PRESETS", "BabiRun"]
+from liafseq.tasks.config import DATA, MODEL, Bidirectional, Config, Count, FieldError, Pairs, option
 
-_KINDS = Kinds(
-    whole={
-        "questions": 1,
-        "test_questions": 1,
-        "embedding_size": 1,
-        "hops": 1,
-        "roles": 1,
-        "heads": 2,
-    },
-    choice={
-        "kind": ("plain", "story"),
-        "attention": ("nearest", "unordered"),
-        "readout": ("output", "membrane", "both"),
-    },
-    pairs=("options", "story_options"),
-    text=("source", "variant"),
-    flag=("bidirectional",),
-)
+__all__ = ["PRESETS", "BabiConfig", "parse_tasks"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "story": {"epochs": 30, "patience": 10, "warmup": 0.05, "embedding_size": 64},
 }
-"""What each kind of model wants other than the defaults, where the command line does not say."""
+"""What each kind of network wants other than the defaults, where nothing else is said."""
 
 
-@dataclass(frozen=True)
-class BabiRun:
-    """Everything that is needed to repeat one run.
+def parse_tasks(value: Any) -> Any:
+    """Task numbers from ``1,4-6`` or ``all``, in the order given; other values as they are.
 
-    Attributes:
-        model: a name of the registry (:mod:`liafseq.tasks.models`).
-        kind: the network around the recurrent layers: ``"plain"`` reads the story word by word
-            (:class:`liafseq.tasks.babi.model.BabiModel`), ``"story"`` in several hops over its sentences
-            (:class:`liafseq.tasks.babi.story_model.StoryModel`).
-        tasks: the bAbI tasks, 1 to 20; several are trained jointly, by one model.
-        source: ``"generated"``, ``"hub"``, or the path of the official folder or archive.
-        variant: which part of the published data (``en-10k``, ``en``, ``hn``, ...).
-        questions: training questions a task, the validation part included.
-        test_questions: test questions a task.
-        valid_fraction: the part of the training questions held out for validation.
-        embedding_size, hidden_size, num_layers, dropout, bidirectional: the network.
-        readout: what of the last step answers: the layer's output, its second state (the membrane
-            potential; the cell of an LSTM), or both; the story model has the output alone.
-        hops, roles, heads: of the story model: its recurrent layers over the sentences, the roles that
-            words play in a sentence, and the heads of a hop's attention, an even number.
-        attention: of the story model: to the nearest match before and behind a sentence, or
-            ``"unordered"``: to all others, so that the recurrent layer alone knows their order.
-        options: neuron options of a liafseq layer, as ``(("decay", 0.05), ...)`` or a mapping.
-        vectors: a local text file of pretrained word vectors (word and numbers on each line).
-        epochs, batch_size, learning_rate, weight_decay: of Adam.
-        schedule: of the learning rate, after the warm-up.
-        warmup: the part of all steps in which the learning rate rises from 0.
-        clip: largest norm of the gradient; 0 does not clip.
-        patience: epochs without a better validation accuracy after which training stops; 0: never.
-            Where all is right, two.
-        story_options: options of the generator, as ``(("people", 3), ...)`` or a mapping.
-        data_seed: of the generator and of the validation part.
-        seed: of the initial weights, the order of the batches and dropout.
-        device, precision, devices, nodes: ``accelerator``, ``precision``, ``devices`` (a machine) and
-            ``num_nodes`` (machines) of Fabric.
-        threads: CPU threads of torch.
-        score_test: False for a run that must not read the test questions, such as one of a search.
+    >>> parse_tasks("12,1-3")
+    (12, 1, 2, 3)
+    """
+    if not isinstance(value, str):
+        return _checked(tuple(value), value) if isinstance(value, (list, tuple, range)) else value
+    if value.strip() == "all":
+        return tuple(range(1, 21))
+    found: list[int] = []
+    for part in value.split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError(f": expected numbers and ranges such as 1,4-6 or all, got {value!r}")
+        first = int(match[1])
+        last = int(match[2] or first)
+        if 1 <= last < first:
+            raise ValueError(f": the range {part.strip()} runs backwards")
+        found += range(first, last + 1) if last <= 20 else [last]
+    return _checked(tuple(found), value)
 
-    Raises:
-        TypeError, ValueError: a field of another type, or out of its range; names the field.
 
-    >>> BabiRun(model="gru", options={}).key()[:10]
+def _checked(tasks: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
+    for number in tasks:
+        if isinstance(number, int) and not 1 <= number <= 20:
+            raise ValueError(f": bAbI has tasks 1 to 20, got {number} in {given!r}")
+        if tasks.count(number) > 1:
+            raise ValueError(f": task {number} is named twice in {given!r}")
+    if not tasks:
+        raise ValueError(": expected at least one bAbI task, 1 to 20; got none")
+    return tasks
+
+
+class BabiConfig(Config):
+    """One run on bAbI.
+
+    ``kind`` is the network around the recurrent layers: ``"plain"`` reads the story word by word
+    (:class:`liafseq.tasks.babi.model.BabiModel`), ``"story"`` in several hops over its sentences
+    (:class:`liafseq.tasks.babi.story_model.StoryModel`). Several tasks in one run are learnt jointly.
+
+    >>> BabiConfig(model="gru").key()[:10]
     'gru-qa1-s0'
-    >>> BabiRun.from_json(BabiRun(tasks=(1, 2)).to_json()) == BabiRun(tasks=(1, 2))
+    >>> BabiConfig.from_json(BabiConfig(tasks=(1, 2)).to_json()) == BabiConfig(tasks=(1, 2))
     True
     """
 
-    model: str = "liaf"
-    kind: str = "plain"
-    tasks: tuple[int, ...] = (1,)
-    source: str = "generated"
-    variant: str = "en-10k"
-    questions: int = 10_000
-    test_questions: int = 1_000
-    valid_fraction: float = 0.1
-    embedding_size: int = 50
-    hidden_size: int = 64
-    num_layers: int = 1
-    dropout: float = 0.0
-    bidirectional: bool = False
-    readout: str = "output"
-    hops: int = 4
-    roles: int = 2
-    heads: int = 8
-    attention: str = "nearest"
-    options: tuple[tuple[str, Any], ...] = ()
-    vectors: str | None = None
-    epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.0
-    schedule: str = "cosine"
-    warmup: float = 0.0
-    clip: float = 1.0
-    patience: int = 0
-    story_options: tuple[tuple[str, int], ...] = ()
-    data_seed: int = 0
-    seed: int = 0
-    device: str = "cpu"
-    precision: str = "32-true"
-    devices: int = 1
-    nodes: int = 1
-    threads: int = 1
-    score_test: bool = True
+    tasks: Annotated[
+        tuple[int, ...],
+        BeforeValidator(parse_tasks),
+        option("bAbI tasks, 1 to 20: numbers, ranges, or all.", DATA, metavar="1,4-6"),
+    ] = (1,)
+    source: Annotated[
+        str,
+        option(
+            "generated, hub, or the path of the published folder or archive.", DATA, metavar="SOURCE",
+            path=True, min_length=1,
+        ),
+    ] = "generated"  # fmt: skip
+    variant: Annotated[
+        str,
+        option(
+            "Part of the published data: en, en-10k, hn, shuffled, ...", DATA, metavar="NAME", min_length=1
+        ),
+    ] = "en-10k"
+    questions: Annotated[
+        Count, option("Training questions per task, validation included.", DATA, metavar="N")
+    ] = 10_000
+    test_questions: Annotated[Count, option("Test questions per task.", DATA, metavar="N")] = 1_000
+    story_options: Annotated[
+        Pairs,
+        option(
+            "Generated stories: people, objects, places or statements. Repeatable.",
+            DATA, flag="story", metavar="NAME=N",
+        ),
+    ] = ()  # fmt: skip
+    kind: Annotated[
+        Literal["plain", "story"],
+        option(
+            "plain: one layer reads the story word by word. story: hops over its sentences, with attention.",
+            MODEL, flag="model-kind",
+        ),
+    ] = "plain"  # fmt: skip
+    embedding_size: Annotated[
+        int, option("Size of the word vectors; with --model-kind story 64.", MODEL, ge=1, le=100_000)
+    ] = 50
+    bidirectional: Bidirectional = False
+    readout: Annotated[
+        Literal["output", "membrane", "both"],
+        option(
+            "What answers: the last output, the membrane (LSTM: cell), or both.", MODEL, only="kind=plain"
+        ),
+    ] = "output"
+    hops: Annotated[int, option("Hops over the sentences.", MODEL, only="kind=story", ge=1, le=100)] = 4
+    roles: Annotated[
+        int, option("Roles that words play in a sentence.", MODEL, only="kind=story", ge=1, le=100)
+    ] = 2
+    heads: Annotated[
+        int, option("Heads of a hop's attention, an even number.", MODEL, only="kind=story", ge=2, le=1000)
+    ] = 8
+    attention: Annotated[
+        Literal["nearest", "unordered"],
+        option(
+            "To the nearest matching sentences, or unordered, so that the recurrent layer alone knows the "
+            "order.",
+            MODEL, only="kind=story",
+        ),
+    ] = "nearest"  # fmt: skip
+    vectors: Annotated[
+        str | None,
+        option("Text file of pretrained word vectors.", MODEL, metavar="FILE", path=True),
+    ] = None
 
-    def __post_init__(self) -> None:
-        check_fields(self, _KINDS)
-        if self.vectors is not None and not isinstance(self.vectors, str):
-            raise TypeError(f"vectors must be the path of a text file or None, got {self.vectors!r}")
-        object.__setattr__(self, "tasks", _tasks(self.tasks))
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_kind_wants(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") in PRESETS:
+            return {**PRESETS[values["kind"]], **values}
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> BabiConfig:
         if self.story_options and self.source != "generated":
-            raise ValueError(f"story_options are for generated stories, not for source {self.source!r}")
-        check_model(self.model, "babi", dict(self.options))
-        if self.readout != "output" and self.model in ("gru", "rnn"):
-            raise ValueError(f"readout={self.readout!r} needs a second state, which {self.model} has not")
+            raise FieldError("story_options", f"is for generated stories, not for source {self.source!r}")
+        model = self.layer()
+        if self.readout != "output" and model.pair is False:
+            raise FieldError("readout", f"={self.readout!r} needs a second state, which {model.name} has not")
         if self.heads % 2:
-            raise ValueError(f"heads must be even, half for each direction, got {self.heads}")
+            raise FieldError("heads", f"must be even, half for each direction, got {self.heads}")
         if self.kind == "story" and self.readout != "output":
-            raise ValueError(f"readout={self.readout!r} is for kind='plain'; the story model reads outputs")
+            raise FieldError("readout", f"={self.readout!r} is for kind='plain'; the story model reads outputs")
+        return self
 
-    def key(self) -> str:
-        """A name for the run's folder: model, tasks, seed and a hash of all fields.
-
-        The same on every machine and in every process for equal runs, another for runs that differ.
-        """
+    def about(self) -> str:
         tasks = "+".join(map(str, self.tasks))
         if len(self.tasks) > 4:
             tasks = f"{self.tasks[0]}-{self.tasks[-1]}x{len(self.tasks)}"
-        return f"{self.model}-qa{tasks}-s{self.seed}-{digest(self.to_json())}"
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields as values of JSON: tuples become lists, pairs a mapping."""
-        return to_json(self, _KINDS)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> BabiRun:
-        """The run of :meth:`to_json`; fields that are missing have their defaults.
-
-        Raises:
-            TypeError, ValueError: not a mapping, an unknown field, or a value out of its range.
-        """
-        return build(cls, content)
-
-
-def _tasks(value: Any) -> tuple[int, ...]:
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise TypeError(f"tasks must be numbers of bAbI tasks such as (1, 2), got {value!r}")
-    tasks = tuple(value)
-    if not tasks:
-        raise ValueError("tasks must name at least one bAbI task, 1 to 20; got none")
-    for task in tasks:
-        if isinstance(task, bool) or not isinstance(task, int) or not 1 <= task <= 20:
-            raise ValueError(f"tasks must be whole numbers from 1 to 20, got {task!r}")
-    if len(set(tasks)) != len(tasks):
-        raise ValueError(f"tasks must be different from one another, got {tasks}")
-    return tasks
+        return f"qa{tasks}"

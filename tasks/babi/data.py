@@ -1,83 +1,63 @@
-"""The data of one run: loaded, split into training and validation by whole stories, as numbers."""
+"""The data of a run on bAbI: loaded, split into training and validation by whole stories, as numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.babi.encode import Encoded, encode
+from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.babi.encode import Encoded, Questions, encode
 from liafseq.tasks.babi.sources import load
 from liafseq.tasks.babi.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
 
-__all__ = ["Prepared", "load_split", "prepare", "rows", "vocabulary_sizes", "with_source"]
+__all__ = ["BabiData", "rows", "split_rows"]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Vocabulary, and the questions of all tasks together, to train on and to validate on."""
+class BabiData:
+    """The vocabulary, and the questions of a split where they are asked for.
+
+    The vocabulary knows the words and answers of the training and the validation part of all tasks, never
+    of the test set. ``trains`` is False for data that a trained network is used with.
+    """
 
     vocabulary: Vocabulary
-    train: Encoded
-    valid: Encoded
+    trains: bool = True
+
+    @classmethod
+    def of(cls, config: BabiConfig, kept: Any = None) -> BabiData:
+        """The data of a run, or of a run folder that has ``kept`` its vocabulary.
+
+        Raises:
+            FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.sources.load`.
+        """
+        if kept is not None:
+            return cls(Vocabulary.from_json(kept), trains=False)
+        return cls(_vocabulary(_read_from(config)))
+
+    def kept(self) -> Any:
+        return self.vocabulary.to_json()
+
+    def questions(self, config: BabiConfig, split: str, tasks: Sequence[int]) -> Questions:
+        """The questions of some tasks together."""
+        return Questions.join(
+            [self.encoded(config, split, number) for number in tasks], config.kind == "story"
+        )
+
+    def encoded(self, config: BabiConfig, split: str, number: int) -> Encoded:
+        """One task's questions of ``train`` (without the held-out part), ``valid`` or ``test``."""
+        return _encoded(_read_from(config, (number,)), split, self.vocabulary)
 
 
-def prepare(config: BabiRun) -> Prepared:
-    """Loads the training data of a run.
-
-    The validation part is the source's own where it has one, and otherwise held out of the training
-    questions of each task. The vocabulary knows the words and answers of both, never of the test set.
-
-    Raises:
-        FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.sources.load`; no validation
-            part can be held out.
-    """
-    tables = {task: _load(config, task, "train") for task in config.tasks}
-    own_valid = {task: _own_valid(config, task) for task in config.tasks}
-    everything = [*tables.values(), *(table for table in own_valid.values() if table is not None)]
-    vocabulary = _vocabulary(everything)
-    train, valid = [], []
-    for task, table in tables.items():
-        encoded = encode(rows(table), vocabulary)
-        held = own_valid[task]
-        if held is None:
-            kept, out = hold_out(story_numbers(rows(table)), config.valid_fraction, config.data_seed)
-            train.append(encoded.select(kept))
-            valid.append(encoded.select(out))
-        else:
-            train.append(encoded)
-            valid.append(encode(rows(held), vocabulary))
-    return Prepared(vocabulary, Encoded.join(train), Encoded.join(valid))
-
-
-def load_split(config: BabiRun, task: int, split: str, vocabulary: Vocabulary) -> Encoded:
-    """One task's questions of ``train`` (without the held-out part), ``valid`` or ``test``."""
-    if split == "test":
-        return encode(rows(_load(config, task, "test")), vocabulary)
-    if split not in ("train", "valid"):
-        raise ValueError(f"split must be train, valid or test, got {split!r}")
-    held = _own_valid(config, task)
-    if held is not None:
-        return encode(rows(held if split == "valid" else _load(config, task, "train")), vocabulary)
-    table = _load(config, task, "train")
-    kept, out = hold_out(story_numbers(rows(table)), config.valid_fraction, config.data_seed)
-    return encode(rows(table), vocabulary).select(kept if split == "train" else out)
-
-
-def vocabulary_sizes(config: BabiRun) -> tuple[int, int]:
-    """Words and answers of a run's vocabulary; remembered, because a study asks once a model."""
-    plain = BabiRun(
-        model="gru",
-        **{
-            name: getattr(config, name)
-            for name in ("tasks", "source", "variant", "questions", "data_seed", "story_options")
-        },
-    )
-    return _sizes(plain)
+def split_rows(config: BabiConfig, number: int, split: str) -> Sequence[dict[str, Any]]:
+    """One task's questions of a split as they were read, in the order of :meth:`BabiData.encoded`."""
+    table, kept = _part(_read_from(config, (number,)), split)
+    found = list(rows(table))
+    return found if kept is None else [found[at] for at in kept]
 
 
 def rows(table: Any) -> Iterator[dict[str, Any]]:
@@ -88,15 +68,45 @@ def rows(table: Any) -> Iterator[dict[str, Any]]:
             yield dict(zip(columns, values, strict=True))
 
 
+def _read_from(config: BabiConfig, tasks: tuple[int, ...] | None = None) -> BabiConfig:
+    """A configuration of what decides about the data alone, so that equal data is equal."""
+    names = ("source", "variant", "questions", "test_questions", "data_seed", "story_options",
+             "valid_fraction")  # fmt: skip
+    given = {name: getattr(config, name) for name in names}
+    return BabiConfig(model="gru", tasks=tasks or config.tasks, **given)
+
+
+def _part(config: BabiConfig, split: str) -> tuple[Any, Sequence[int] | None]:
+    """The table that one task's split is of, and which of its rows it has; None for all.
+
+    The validation part is the source's own where it has one, and otherwise held out of the training
+    questions.
+    """
+    (number,) = config.tasks
+    if split == "test":
+        return _load(config, number, "test"), None
+    if split not in ("train", "valid"):
+        raise ValueError(f"split must be train, valid or test, got {split!r}")
+    own = _own_valid(config, number)
+    if own is not None:
+        return (own if split == "valid" else _load(config, number, "train")), None
+    table = _load(config, number, "train")
+    kept, held = hold_out(story_numbers(rows(table)), config.valid_fraction, config.data_seed)
+    return table, (kept if split == "train" else held)
+
+
+# A worker does several runs on equal data, and a run asks for a split more than once.
+@lru_cache(maxsize=32)
+def _encoded(config: BabiConfig, split: str, vocabulary: Vocabulary) -> Encoded:
+    table, kept = _part(config, split)
+    found = encode(rows(table), vocabulary)
+    return found if kept is None else found.select(kept)
+
+
 @lru_cache(maxsize=64)
-def _sizes(config: BabiRun) -> tuple[int, int]:
-    tables = [_load(config, task, "train") for task in config.tasks]
-    tables += [table for task in config.tasks if (table := _own_valid(config, task)) is not None]
-    vocabulary = _vocabulary(tables)
-    return len(vocabulary.words), len(vocabulary.answers)
-
-
-def _vocabulary(tables: Sequence[Any]) -> Vocabulary:
+def _vocabulary(config: BabiConfig) -> Vocabulary:
+    tables = [_load(config, number, "train") for number in config.tasks]
+    tables += [table for number in config.tasks if (table := _own_valid(config, number)) is not None]
     sentences: Counter[str] = Counter()
     answers: set[str] = set()
     for table in tables:
@@ -107,7 +117,8 @@ def _vocabulary(tables: Sequence[Any]) -> Vocabulary:
     return Vocabulary.build(sentences, answers)
 
 
-def _load(config: BabiRun, task: int, split: str) -> Any:
+@lru_cache(maxsize=8)
+def _load(config: BabiConfig, number: int, split: str) -> Any:
     options = None
     if config.story_options:
         from liafseq.tasks.babi.generator import GeneratorOptions
@@ -118,7 +129,7 @@ def _load(config: BabiRun, task: int, split: str) -> Any:
             raise ValueError(f"story_options: {error}") from error
     questions = {"train": config.questions, "test": config.test_questions, "valid": None}[split]
     table = load(
-        task,
+        number,
         split,  # type: ignore[arg-type]
         config.source,
         variant=config.variant,
@@ -127,23 +138,16 @@ def _load(config: BabiRun, task: int, split: str) -> Any:
         options=options,
     )
     if not len(table):
-        raise ValueError(f"{config.source}: no {split} questions for task {task}")
+        raise ValueError(f"{config.source}: no {split} questions for task {number}")
     return table
 
 
-def _own_valid(config: BabiRun, task: int) -> Any:
+def _own_valid(config: BabiConfig, number: int) -> Any:
     """The validation part that the source brings, or None."""
     # The generator's would come on top of the number of questions that was asked for.
     if config.source == "generated" or (config.source == "hub" and "valid" not in config.variant):
         return None
     try:
-        return _load(config, task, "valid")
+        return _load(config, number, "valid")
     except FileNotFoundError:
         return None
-
-
-def with_source(config: BabiRun, source: str | None, variant: str | None) -> BabiRun:
-    """The run on other data."""
-    if source is not None and source != "generated":
-        config = replace(config, story_options=())
-    return replace(config, source=source or config.source, variant=variant or config.variant)

@@ -17,17 +17,13 @@ import torch
 from torch import Tensor
 
 from liafseq.tasks.babi.vocab import PAD, UNKNOWN, Vocabulary
-from liafseq.tasks.batches import batch_slices
 
-__all__ = ["Batch", "Encoded", "QuestionBatches", "Row", "SentenceBatch", "encode"]
+__all__ = ["Batch", "Encoded", "Questions", "Row", "SentenceBatch", "encode"]
 
 Row = Mapping[str, Any]
 """A question as the sources give it: ``story`` (sentences before it), ``question``, ``answer``."""
 
 _PAD = [UNKNOWN, PAD].index(PAD)
-
-_POOL = 50
-"""So many batches are sorted by length together: enough to save padding, few enough to stay random."""
 
 
 class Batch(NamedTuple):
@@ -225,61 +221,29 @@ def encode(rows: Iterable[Row], vocabulary: Vocabulary) -> Encoded:
     )
 
 
-class QuestionBatches:
-    """Batches of one data set, as :class:`liafseq.tasks.training.Batches` asks for them.
+@dataclass(frozen=True)
+class Questions:
+    """Questions as a network reads them: words one after another, or sentences."""
 
-    Args:
-        data: the questions.
-        batch_size: questions a batch; the last batch may be smaller.
-        seed: of the order; None: by length and without chance, for evaluation.
-        world: the number of processes that share a batch; no batch is smaller than that.
-        by: ``"words"`` gives :class:`Batch`, ``"sentences"`` :class:`SentenceBatch`.
+    data: Encoded
+    by_sentence: bool = False
 
-    Raises:
-        ValueError: there are fewer questions than processes, or none.
-    """
+    @classmethod
+    def join(cls, parts: Sequence[Encoded], by_sentence: bool) -> Questions:
+        """Several parts together."""
+        return cls(parts[0] if len(parts) == 1 else Encoded.join(list(parts)), by_sentence)
 
-    def __init__(
-        self,
-        data: Encoded,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        world: int = 1,
-        by: Literal["words", "sentences"] = "words",
-    ) -> None:
-        self._slices = batch_slices(len(data), batch_size, world, "questions")
-        self._data, self._seed, self._size = data, seed, max(batch_size, world)
-        self._batch = data.batch if by == "words" else data.sentences
-        ranges = data.story if by == "words" else data.telling
-        self._lengths = (ranges[:, 1] - ranges[:, 0]).tolist()
+    @property
+    def lengths(self) -> list[int]:
+        """Words or sentences per story."""
+        ranges = self.data.telling if self.by_sentence else self.data.story
+        return (ranges[:, 1] - ranges[:, 0]).tolist()
 
     def __len__(self) -> int:
-        return len(self._slices)
+        return len(self.data)
 
-    def rows(self, number: int) -> list[list[int]]:
-        """The rows of each batch of an epoch."""
-        count = len(self._data)
-        order = list(range(count))
-        if self._seed is None:
-            order.sort(key=self._lengths.__getitem__)
-            return [order[part] for part in self._slices]
-        chance = random.Random(f"order {self._seed} {number}")
-        chance.shuffle(order)
-        pool = _POOL * self._size
-        order = [
-            row
-            for at in range(0, count, pool)
-            for row in sorted(order[at : at + pool], key=self._lengths.__getitem__)
-        ]
-        batches = [order[part] for part in self._slices]
-        chance.shuffle(batches)
-        return batches
-
-    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch | SentenceBatch]:
-        """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th question."""
-        for rows in self.rows(number):
-            yield self._batch(rows[rank::world])
+    def batch(self, rows: Sequence[int]) -> Batch | SentenceBatch:
+        return self.data.sentences(rows) if self.by_sentence else self.data.batch(rows)
 
 
 def _padded(flat: Tensor, ranges: Tensor, fill: int | None = _PAD) -> tuple[Tensor, Tensor]:

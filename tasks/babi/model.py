@@ -6,15 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.babi.encode import Batch, SentenceBatch
-from liafseq.tasks.models import build_layer, has_second_state
-from liafseq.tasks.training import Tally
+from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.models import build_layer, states
 
-__all__ = ["BabiModel", "tally"]
+__all__ = ["BabiModel"]
 
 
 class BabiModel(nn.Module):
@@ -34,18 +31,16 @@ class BabiModel(nn.Module):
     (N, answers).
     """
 
-    def __init__(self, config: BabiRun, words: int, answers: int) -> None:
+    def __init__(self, config: BabiConfig, words: int, answers: int) -> None:
         super().__init__()
         size, hidden, kind = config.embedding_size, config.hidden_size, config.model
-        options = dict(config.options)
         parts = 2 if config.readout == "both" else 1
         directions = 2 if config.bidirectional else 1
         self.readout = config.readout
         self.directions = directions
-        self.second_state = has_second_state(kind)
         self.embedding = nn.Embedding(words, size)
         self.dropout = nn.Dropout(config.dropout)
-        self.question = build_layer(kind, size, hidden, options=options)
+        self.question = build_layer(kind, size, hidden)
         self.story = build_layer(
             kind,
             size + parts * hidden,
@@ -53,7 +48,6 @@ class BabiModel(nn.Module):
             num_layers=config.num_layers,
             dropout=config.dropout,
             bidirectional=config.bidirectional,
-            options=options,
         )
         self.answer = nn.Linear(parts * directions * hidden, answers)
 
@@ -72,20 +66,9 @@ class BabiModel(nn.Module):
 
     def _final(self, state: Any, directions: int) -> Tensor:
         """What is read out of the last layer's final state, (N, parts * directions * hidden)."""
-        h, c = state if self.second_state else (state, None)
+        h, c = states(state)
         chosen = {"output": [h], "membrane": [c], "both": [h, c]}[self.readout]
         return torch.cat([part[-directions + at] for part in chosen for at in range(directions)], -1)
-
-
-def tally(model: nn.Module, batch: Batch | SentenceBatch) -> Tally:
-    """Sum of the cross-entropies, right answers and questions of a batch.
-
-    A question whose answer training has not seen is wrong, and left out of the loss.
-    """
-    *inputs, answer = batch
-    logits = model(*inputs).float()
-    loss = cross_entropy(logits, answer, ignore_index=-1, reduction="sum")
-    return Tally(loss, (logits.argmax(-1) == answer).sum(), len(answer))
 
 
 def _packed(padded: Tensor, lengths: Tensor) -> PackedSequence:

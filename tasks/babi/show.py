@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
 
 if TYPE_CHECKING:
     import torch
 
-    from liafseq.tasks.babi.config import BabiRun
+    from liafseq.tasks.babi.config import BabiConfig
+    from liafseq.tasks.babi.data import BabiData
     from liafseq.tasks.babi.encode import Batch, SentenceBatch
 
 __all__ = ["Trace", "picture", "trace"]
@@ -38,7 +40,7 @@ def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
     """
     import torch
 
-    layer = model.hops[-1].layer if hasattr(model, "hops") else model.story
+    layer = _layer(model)
     stepwise = not hasattr(model, "hops") and not layer.bidirectional
     training = model.training
     model.eval()
@@ -55,40 +57,36 @@ def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
 
 
 def picture(
-    folder: str | Path, example: int, *, neurons: int = 24, task: str | None = None, split: str = "test"
+    config: BabiConfig,
+    data: BabiData,
+    network: Any,
+    example: int,
+    *,
+    neurons: int = 24,
+    part: str,
+    split: str = "test",
 ) -> tuple[bytes, str]:
-    """Draws what a run's network holds as it reads one question's story.
+    """Draws what a network holds as it reads one question's story.
 
     Args:
-        folder: of a run that has finished one epoch at least.
-        example: which question of the task's split, from 0.
+        config, data, network: of a run.
+        example: which question of the part's split, from 0.
         neurons: how many to show at most.
-        task: one of the run's tasks; by default its first.
+        part: one of the run's tasks.
         split: ``test``, ``valid`` or ``train``.
 
     Returns:
         A PNG file, and what it shows in a line.
 
     Raises:
-        FileNotFoundError: no such run, or its data is gone.
-        ValueError: no such question or task, or a damaged file.
+        ValueError: no such question.
     """
-    from liafseq.tasks.babi.adapter import read_config
-    from liafseq.tasks.babi.data import load_split
-    from liafseq.tasks.babi.kinds import reads
-    from liafseq.tasks.run_folder import torch_for
-    from liafseq.tasks.show_plots import chosen_neurons, state_figure
-
-    folder = Path(folder)
-    config = read_config(folder)
-    number = _task(config, task)
-    model, vocabulary = _load(folder, config)
-    data = load_split(config, number, split, vocabulary)
-    if not 0 <= example < len(data):
-        raise ValueError(f"example must be from 0 to {len(data) - 1} ({split} questions), got {example}")
-    batch = data.sentences([example]) if reads(config) == "sentences" else data.batch([example])
-    with torch_for(config):
-        found = trace(model, batch)
+    questions = data.questions(config, split, (int(part.removeprefix("task ")),))
+    if not 0 <= example < len(questions):
+        raise ValueError(f"example must be from 0 to {len(questions) - 1} ({split} questions), got {example}")
+    vocabulary = data.vocabulary
+    batch = questions.batch([example])
+    found = trace(network.float(), batch)
     story = _steps(batch, vocabulary)
     question = " ".join(vocabulary.words[word] for word in batch.question[:, 0].tolist())
     right, last = int(batch.answer[0]), found.probabilities[-1]
@@ -110,11 +108,11 @@ def picture(
         layers += f"hop {config.hops} of {config.hops} of the story model, "
     marks = "" if config.kind == "story" else "; large marks: the end of a sentence"
     subtitle = (
-        f"{config.model}, task {number}, {split} question {example}, seed {config.seed}; {layers}"
+        f"{config.model.label}, {part}, {split} question {example}, seed {config.seed}; {layers}"
         f"{len(shown)} of {found.state.shape[1]} neurons: those that vary most, slow ones on top. "
         f"Probabilities: were the story to end there{marks}."
     )
-    data_png = state_figure(
+    png = state_figure(
         found.state[:, shown].numpy(),
         None if found.spikes is None else found.spikes[:, shown].numpy(),
         story,
@@ -122,12 +120,17 @@ def picture(
         others=found.probabilities[:, [at for at in range(len(answers)) if at not in (right, said)]].numpy(),
         title=title,
         subtitle=subtitle,
-        quantity=_quantity(config.model),
-        spike_name=_spike(config.model),
+        quantity=state_name(config.model.model(), spikes=found.spikes is not None),
+        spike_name=spike_name(_layer(network)),
         neurons=shown,
         ends=[at for at, step in enumerate(story) if step == "."],
     )
-    return data_png, f"{' '.join(story)} {title}"
+    return png, f"{' '.join(story)} {title}"
+
+
+def _layer(model: Any) -> Any:
+    """The last recurrent layer over the story."""
+    return model.hops[-1].layer if hasattr(model, "hops") else model.story
 
 
 def _stepwise(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -173,21 +176,6 @@ def _held(state: Any) -> torch.Tensor:
     return state[1] if isinstance(state, tuple) else state
 
 
-def _load(folder: Path, config: BabiRun) -> tuple[Any, Any]:
-    from liafseq.tasks.babi.adapter import VOCABULARY
-    from liafseq.tasks.babi.kinds import build_model
-    from liafseq.tasks.babi.vocab import Vocabulary
-    from liafseq.tasks.checkpoint import load_into, load_tensors
-    from liafseq.tasks.files import read_json
-    from liafseq.tasks.resume import CHECKPOINT
-
-    vocabulary = Vocabulary.from_json(read_json(folder / VOCABULARY), folder / VOCABULARY)
-    weights, _ = load_tensors(folder / CHECKPOINT)
-    model = build_model(config, len(vocabulary.words), len(vocabulary.answers))
-    load_into(model, weights, folder / CHECKPOINT)
-    return model.float(), vocabulary
-
-
 def _steps(batch: Batch | SentenceBatch, vocabulary: Any) -> list[str]:
     """The words of the story, or its sentences."""
 
@@ -197,24 +185,3 @@ def _steps(batch: Batch | SentenceBatch, vocabulary: Any) -> list[str]:
     if not hasattr(batch, "words"):
         return told(batch.story[:, 0])
     return [" ".join(told(batch.words[:, at], batch.word_lengths[at])) for at in batch.story[:, 0].tolist()]
-
-
-def _task(config: BabiRun, task: str | None) -> int:
-    if task is None:
-        return config.tasks[0]
-    if task not in map(str, config.tasks):
-        raise ValueError(f"task must be one of the run's, {', '.join(map(str, config.tasks))}; got {task!r}")
-    return int(task)
-
-
-def _quantity(model: str) -> str:
-    return {"rnn": "hidden state h", "gru": "hidden state h", "lstm": "cell c"}.get(
-        model, "membrane potential u"
-    )
-
-
-def _spike(model: str) -> str:
-    return {
-        "liaf": "threshold crossed (reset)",
-        "mlif": "spikes (larger: more)",
-    }.get(model, "spike")

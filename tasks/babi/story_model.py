@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.models import build_layer
 
 __all__ = ["StoryModel"]
@@ -75,7 +75,7 @@ class StoryModel(nn.Module):
     Padding changes nothing.
     """
 
-    def __init__(self, config: BabiRun, words: int, answers: int) -> None:
+    def __init__(self, config: BabiConfig, words: int, answers: int) -> None:
         super().__init__()
         size = config.hidden_size
         self.reader = SentenceReader(config, words)
@@ -120,14 +120,14 @@ class SentenceReader(nn.Module):
     features of the sentence, (S, ``features``): the roles and both directions' last outputs.
     """
 
-    def __init__(self, config: BabiRun, words: int) -> None:
+    def __init__(self, config: BabiConfig, words: int) -> None:
         super().__init__()
         self.half = max(1, config.hidden_size // 2)
         self.embedding = nn.Embedding(words, config.embedding_size)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
         self.seen = nn.Embedding(words, self.half)
         self.layer = build_layer(
-            config.model, self.half, self.half, bidirectional=True, options=dict(config.options)
+            config.model, self.half, self.half, bidirectional=True
         )
         self.role = nn.Linear(2 * self.half, config.roles)
         self.salience = nn.Embedding(words, config.roles)
@@ -155,7 +155,7 @@ class SentenceReader(nn.Module):
 class Hop(nn.Module):
     """One hop: a recurrent layer over the sentences, then what each takes from those that it matches."""
 
-    def __init__(self, config: BabiRun) -> None:
+    def __init__(self, config: BabiConfig) -> None:
         super().__init__()
         size, heads = config.hidden_size, config.heads
         directions = 2 if config.bidirectional else 1
@@ -167,7 +167,6 @@ class Hop(nn.Module):
             num_layers=config.num_layers,
             dropout=config.dropout,
             bidirectional=config.bidirectional,
-            options=dict(config.options),
         )
         self.write = nn.Linear(directions * size, size)
         self.norm = nn.LayerNorm(size)

@@ -11,7 +11,8 @@ __all__ = ["Progress"]
 class Progress:
     """Where a run is: ``batch`` of ``batches`` in ``epoch`` (from 1) of ``epochs``.
 
-    ``loss`` is the mean of this epoch so far, ``valid_accuracy`` that of the last finished epoch.
+    ``loss`` is the mean of this epoch so far, ``valid`` the validation score of the last finished epoch, in
+    words.
     """
 
     epoch: int
@@ -19,4 +20,4 @@ class Progress:
     batch: int
     batches: int
     loss: float
-    valid_accuracy: float | None
+    valid: str | None

@@ -7,18 +7,36 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from liafseq.tasks.plots import STYLE, TEXT
+from liafseq.tasks.report.style import STYLE, TEXT
 
 if TYPE_CHECKING:
+    from liafseq.tasks.models import Model
     import numpy as np
     from matplotlib.axes import Axes
 
-__all__ = ["chosen_neurons", "rows_of_steps", "state_figure"]
+__all__ = ["chosen_neurons", "rows_of_steps", "spike_name", "state_figure", "state_name"]
 
 WORDS_A_ROW, FRAMES_A_ROW = 34, 12
 # Okabe and Ito: the right answer, what is answered in its place, others.
 OTHERS = "#b5b5b5"
 LINES = (("#0072B2", "-", "o"), ("#D55E00", (0, (4, 2)), "s"), ("#555555", (0, (1, 1.5)), "^"))
+
+
+def state_name(model: Model, *, spikes: bool) -> str:
+    """What the state of a model's layer is called."""
+    if spikes:
+        return "membrane potential u"
+    return "cell c" if model.pair else "hidden state h"
+
+
+def spike_name(layer: Any) -> str:
+    """What a dot is: a spike, or a threshold crossed by a neuron that emits analog values."""
+    neuron = getattr(layer, "neuron", None)
+    if neuron is None:
+        return "spike"
+    if neuron.analog:
+        return "threshold crossed (reset)"
+    return "spikes (larger: more)" if neuron.levels > 1 else "spike"
 
 
 def chosen_neurons(values: np.ndarray, count: int) -> list[int]:

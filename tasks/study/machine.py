@@ -6,25 +6,26 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+
+from liafseq.tasks.results import Machine
+
 
 __all__ = ["cores", "machine", "processor"]
 
 
-def machine() -> dict[str, Any]:
-    """``processor``, ``cores`` that this process may use, ``memory_gib`` (None where the system does
-    not say), ``system``, and ``gpus`` (names; only where torch is imported already)."""
+def machine() -> Machine:
+    """This machine; its GPUs only where torch is imported already."""
     torch = sys.modules.get("torch")
     gpus = []
     if torch is not None and torch.cuda.is_available():
         gpus = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
-    return {
-        "processor": processor(),
-        "cores": cores(),
-        "memory_gib": _memory(),
-        "system": platform.system(),
-        "gpus": gpus,
-    }
+    return Machine(
+        processor=processor(),
+        cores=cores(),
+        memory_gib=_memory(),
+        system=platform.system(),
+        gpus=tuple(gpus),
+    )
 
 
 def processor() -> str:

@@ -1,7 +1,7 @@
-"""How sure a study is: intervals of its accuracies, and which models it tells apart.
+"""How sure a study is: intervals of its figures, and which models it tells apart.
 
-**Interval.** The mean accuracy over the tasks of a study is a sum over its strata, the tasks (or, where
-one model learns several jointly, those together). The seeds of each stratum are drawn anew, with
+The figures are those of the first metric of the task. **Interval.** The mean over the parts of a study is a
+sum over its strata, the parts (or, where one run learns several jointly, those together). The seeds of each stratum are drawn anew, with
 replacement, 10,000 times, and the 2.5% and 97.5% points of the resulting means taken (Efron and
 Tibshirani 1993, An Introduction to the Bootstrap, chapters 6, 13 and 16). From n seeds alone that is too
 narrow: by sqrt((n - 1) / n), because the spread is that around the sample's own mean, and because
@@ -10,18 +10,18 @@ narrow: by sqrt((n - 1) / n), because the spread is that around the sample's own
     t(df) / z * sqrt(sum s_g^2 / n_g / sum s_g^2 (n_g - 1) / n_g^2)
 
 with Student's and the normal 97.5% points and Satterthwaite's df (Biometrics Bulletin 2, 1946), as in
-Hesterberg 2014, arXiv:1411.5279, section 3.2. What varies is the seed of a run; tasks and questions are
+Hesterberg 2014, arXiv:1411.5279, section 3.2. What varies is the seed of a run; parts and examples are
 fixed.
 
-**Test.** Two models are compared by the differences of their accuracies in the same task with the same
-seed, a *pair of runs*. The statistic is the mean over the tasks of the mean difference over the seeds.
+**Test.** Two models are compared by the differences of their figures on the same part with the same
+seed, a *pair of runs*. The statistic is the mean over the parts of the mean difference over the seeds.
 
 Null hypothesis: in each pair of runs the difference is as likely to be d as -d, for every d; the pairs
-are independent. This holds where the two models' accuracies have the same distribution on each task.
+are independent. This holds where the two models' figures have the same distribution on each part.
 Under it every choice of signs of the differences is equally likely, and the two-sided p-value is the
 share of the 2^n choices whose statistic is at least as far from 0 as the one observed (Fisher 1935, The
 Design of Experiments, section 21): all of them up to 20 pairs of runs, 100,000 drawn ones beyond. Where a
-model is better on some of the tasks and worse on others, with no difference in the mean, the p-values are
+model is better on some of the parts and worse on others, with no difference in the mean, the p-values are
 larger than they need be, and false positives rarer. The p-values of all pairs of models are corrected by
 Holm's method (Scandinavian Journal of Statistics 6, 1979), so that the chance of one false statement or
 more in the whole study is at most 5%.
@@ -31,8 +31,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from liafseq.tasks.results import Pair, Run, Verdict
+from liafseq.tasks.task import Metric
 
 __all__ = [
     "ALPHA",
@@ -56,22 +59,23 @@ EXACT = 20
 """Up to so many pairs of runs all choices of signs are looked at."""
 DRAWN = 100_000
 
-Row = Mapping[str, Any]
 
-
-def bootstrap_interval(strata: Sequence[Sequence[float]], *, seed: int = 0) -> list[float] | None:
-    """The 95% interval of the sum of the strata's means, an accuracy; see the module.
+def bootstrap_interval(
+    strata: Sequence[Sequence[float]], *, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0
+) -> tuple[float, float] | None:
+    """The 95% interval of the sum of the strata's means; see the module.
 
     Args:
-        strata: for each the values of its seeds, already divided by the number of tasks.
+        strata: for each the values of its seeds, already divided by the number of parts.
+        bounds: of the figure; by default those of an accuracy.
         seed: of the resampling.
 
     Returns:
-        [low, high] within [0, 1], rounded to six digits; None where a stratum has one value only, or where no
+        (low, high) within the bounds, rounded to six digits; None where a stratum has one value only, or where no
         value differs from the others of its stratum: then the seeds say nothing of their spread.
 
     >>> bootstrap_interval([[0.90, 0.92, 0.91, 0.93, 0.91]])
-    [0.90133, 0.92667]
+    (0.90133, 0.92667)
     >>> bootstrap_interval([[0.90]])
     """
     if not strata or min(map(len, strata)) < 2:
@@ -96,21 +100,24 @@ def bootstrap_interval(strata: Sequence[Sequence[float]], *, seed: int = 0) -> l
     df = v.sum() ** 2 / (v**2 / (n - 1)).sum()
     stretch = stdtrit(df, 1 - tail) / ndtri(1 - tail) * math.sqrt(v.sum() / (v * (n - 1) / n).sum())
     ends = mean + stretch * np.quantile(deviations, [tail, 1 - tail])
-    return [round(min(1.0, max(0.0, float(end))), 6) for end in ends]
+    low, high = (round(min(bounds[1], max(bounds[0], float(end))), 6) for end in ends)
+    return low, high
 
 
-def mean_interval(rows: Iterable[Row], tasks: Sequence[Any], seeds: Iterable[int]) -> list[float] | None:
-    """The interval of a model's mean accuracy over ``tasks`` from its finished rows of these seeds.
+def mean_interval(
+    runs: Iterable[Run], metric: Metric, parts: Sequence[str], seeds: Iterable[int]
+) -> tuple[float, float] | None:
+    """The interval of a model's mean over ``parts`` from its finished runs of these seeds.
 
-    Tasks that one run learnt jointly vary together, and are one stratum.
+    Parts that one run learnt jointly vary together, and are one stratum.
     """
     wanted = set(seeds)
-    strata: dict[tuple[Any, ...], list[float]] = {}
-    for row in rows:
-        if row["seed"] in wanted:
-            value = math.fsum(row["accuracy"].values()) / len(tasks)
-            strata.setdefault(tuple(row["tasks"]), []).append(value)
-    return bootstrap_interval(list(strata.values()))
+    strata: dict[tuple[str, ...], list[float]] = {}
+    for run in runs:
+        if run.seed in wanted and run.outcome is not None:
+            values = [score.metrics[metric.name] for score in run.outcome.test.values()]
+            strata.setdefault(run.parts, []).append(math.fsum(values) / len(parts))
+    return bootstrap_interval(list(strata.values()), bounds=metric.bounds)
 
 
 def sign_flip_p(values: Sequence[float], *, seed: int = 0) -> float:
@@ -171,64 +178,59 @@ def pairs_needed(comparisons: int) -> int:
     return count
 
 
-def compare_pairs(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Every pair of models compared, from the rows of a study's runs; see the module for the test.
+def compare_pairs(runs: Iterable[Run], metric: Metric) -> tuple[Pair, ...]:
+    """Every pair of models compared, from a study's runs; see the module for the test.
 
     Returns:
-        For each pair, in the order of the models: ``first``, ``second``; ``difference`` of the mean
-        accuracies, first minus second, over what both have (None without a common run); ``tasks``
-        and ``pairs`` of runs that both have; ``p``, ``p_holm``; and ``verdict`` on the first:
-        ``"better"``, ``"worse"``, ``"not told apart"``, or ``"too few runs"`` where no data of that
-        size could have told them apart.
+        In the order of the models: the ``difference`` of the means, first minus second, over what both have
+        (None without a common run), its p-value, raw and corrected, and the verdict on the first. It is
+        ``"too few runs"`` where no data of that size could have told the two apart.
     """
-    by_model: dict[str, list[Row]] = {}
-    for row in rows:
-        by_model.setdefault(row["model"], []).extend([row] if row["status"] == "finished" else [])
-    found = []
+    by_model: dict[str, list[Run]] = {}
+    for run in runs:
+        by_model.setdefault(run.model, []).extend([run] if run.finished else [])
+    found: list[tuple[str, str, int, list[float]]] = []
     for first, second in itertools.combinations(by_model, 2):
-        tasks, values = _differences(by_model[first], by_model[second])
-        found.append(
-            {
-                "first": first,
-                "second": second,
-                "difference": round(math.fsum(values), 9) if values else None,
-                "tasks": tasks,
-                "pairs": len(values),
-                "p": sign_flip_p(values),
-            }
-        )
+        found.append((first, second, *_differences(by_model[first], by_model[second], metric)))
+    raw = [sign_flip_p(values) for *_, values in found]
     needed = pairs_needed(len(found))
-    for entry, corrected in zip(found, holm([entry["p"] for entry in found]), strict=True):
-        entry["p_holm"] = corrected
-        if corrected <= ALPHA:
-            entry["verdict"] = "better" if entry["difference"] > 0 else "worse"
-        else:
-            entry["verdict"] = "too few runs" if entry["pairs"] < needed else "not told apart"
-    return found
+    pairs = []
+    for (first, second, parts, values), p, corrected in zip(found, raw, holm(raw), strict=True):
+        difference = round(math.fsum(values), 9) if values else None
+        verdict: Verdict = "too few runs" if len(values) < needed else "not told apart"
+        if corrected <= ALPHA and difference is not None:
+            verdict = "better" if metric.better(difference) > 0 else "worse"
+        pairs.append(
+            Pair(
+                first=first, second=second, difference=difference, parts=parts, pairs=len(values),
+                p=p, p_holm=corrected, verdict=verdict,
+            )  # fmt: skip
+        )
+    return tuple(pairs)
 
 
-def _differences(first: Sequence[Row], second: Sequence[Row]) -> tuple[int, list[float]]:
-    """The number of common tasks, and the share of each pair of runs in the mean difference.
+def _differences(first: Sequence[Run], second: Sequence[Run], metric: Metric) -> tuple[int, list[float]]:
+    """The number of common parts, and the share of each pair of runs in the mean difference.
 
-    Tasks that both models learnt in one run each are one pair of runs, because they vary together.
+    Parts that both models learnt in one run each are one pair of runs, because they vary together.
     """
-    ours, theirs = _cells(first), _cells(second)
+    ours, theirs = _cells(first, metric), _cells(second, metric)
     common = [cell for cell in ours if cell in theirs]
-    seeds: dict[Any, int] = {}
-    for task, _ in common:
-        seeds[task] = seeds.get(task, 0) + 1
+    seeds: dict[str, int] = {}
+    for part, _ in common:
+        seeds[part] = seeds.get(part, 0) + 1
     pairs: dict[Any, list[float]] = {}
-    for task, seed in common:
-        (value, group), (other, other_group) = ours[task, seed], theirs[task, seed]
+    for part, seed in common:
+        (value, group), (other, other_group) = ours[part, seed], theirs[part, seed]
         unit = (group if group == other_group else None, seed)
-        pairs.setdefault(unit, []).append((value - other) / (seeds[task] * len(seeds)))
-    # Rounded, so that a difference of accuracies that is 0 or equal to another stays so.
+        pairs.setdefault(unit, []).append((value - other) / (seeds[part] * len(seeds)))
+    # Rounded, so that a difference of figures that is 0 or equal to another stays so.
     return len(seeds), [round(math.fsum(parts), 12) for parts in pairs.values()]
 
 
-def _cells(rows: Sequence[Row]) -> dict[tuple[str, int], tuple[float, tuple[Any, ...]]]:
+def _cells(runs: Sequence[Run], metric: Metric) -> dict[tuple[str, int], tuple[float, tuple[str, ...]]]:
     return {
-        (task, row["seed"]): (accuracy, tuple(row["tasks"]))
-        for row in rows
-        for task, accuracy in row["accuracy"].items()
+        (part, run.seed): (score.metrics[metric.name], run.parts)
+        for run in runs
+        for part, score in run.done.test.items()
     }

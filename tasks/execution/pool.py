@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import signal
@@ -13,29 +12,26 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
-from typing import Any
+
+from pydantic import ValidationError
+
+from liafseq.tasks.execution.jobs import Job, Message, Report
 
 __all__ = ["run_jobs"]
 
-Message = dict[str, Any]
-
-
 def run_jobs(
-    jobs: Sequence[Message], *, workers: int | None = None, threads: int = 1
-) -> Generator[tuple[int, Message], None, None]:
+    jobs: Sequence[Job], *, workers: int | None = None, threads: int = 1
+) -> Generator[Report, None, None]:
     """Runs jobs in worker processes; yields what they report, as it comes.
 
     Args:
-        jobs: of :mod:`liafseq.tasks.worker`, each with ``runner``, ``config_type``, ``config``
-            and ``folder``; also ``environment`` (set for the run), ``lock`` (False: another process
-            holds the folder's) and ``alone`` (True: in a process of its own, no other job beside it).
-        workers: processes at a time; None: one a core.
+        jobs: the runs.
+        workers: processes at a time; None: one per core.
         threads: CPU threads of the libraries in each, where the environment does not say.
 
     Yields:
-        (index of the job, message); ``message["kind"]`` is ``"started"``, ``"progress"``, ``"note"``
-        (a ``text``), and at last ``"finished"`` or ``"failed"``, also for a worker that died. However
-        the loop over this ends, no worker is left behind.
+        The number of a job and a message, which is at last ``"finished"`` or ``"failed"``, also for a worker
+        that died. However the loop over this ends, no worker is left behind.
     """
     workers = workers or os.cpu_count() or 1
     waiting = deque(range(len(jobs)))
@@ -44,12 +40,12 @@ def run_jobs(
     busy: dict[_Worker, int] = {}
     try:
         while waiting or busy:
-            while waiting and len(busy) < (1 if jobs[waiting[0]].get("alone") else workers):
+            while waiting and len(busy) < workers:
                 worker = idle.pop() if idle else _Worker(messages, threads)
                 index = waiting.popleft()
                 busy[worker] = index
                 worker.send(jobs[index])
-                yield index, {"kind": "started"}
+                yield Report(index, Message(kind="started"))
             try:
                 # With a limit: an interrupt is only looked at between two waits on some systems.
                 worker, message = messages.get(timeout=1.0)
@@ -62,15 +58,12 @@ def run_jobs(
             index = busy[worker]
             if message is None:
                 del busy[worker]
-                message = {"kind": "failed", "error": worker.death(), "traceback": worker.errors()}
+                message = Message(kind="failed", error=worker.death(), traceback=worker.errors())
                 worker.stop()
-            elif message["kind"] in ("finished", "failed"):
+            elif message.last:
                 del busy[worker]
-                if jobs[index].get("alone"):
-                    worker.stop()
-                else:
-                    idle.append(worker)
-            yield index, message
+                idle.append(worker)
+            yield Report(index, message)
     finally:
         for worker in (*busy, *idle):
             worker.stop()
@@ -81,7 +74,7 @@ class _Worker:
 
     def __init__(self, messages: queue.SimpleQueue[tuple[_Worker, Message | None]], threads: int) -> None:
         # This process' path, set before anything is imported: the worker sees the same modules.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from liafseq.tasks.worker import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from liafseq.tasks.execution.worker import main; main()"
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -98,16 +91,16 @@ class _Worker:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             # A worker that is killed may leave half a line.
-            with contextlib.suppress(ValueError):
-                messages.put((self, json.loads(line)))
+            with contextlib.suppress(ValidationError):
+                messages.put((self, Message.model_validate_json(line)))
         messages.put((self, None))
 
-    def send(self, job: Message) -> None:
+    def send(self, job: Job) -> None:
         self.seen = os.fstat(self.stderr.fileno()).st_size
         assert self.process.stdin is not None
         # A worker that is dead by now reports so through the end of its output.
         with contextlib.suppress(OSError):
-            self.process.stdin.write(json.dumps(job).encode() + b"\n")
+            self.process.stdin.write(job.model_dump_json().encode() + b"\n")
             self.process.stdin.flush()
 
     def errors(self) -> str:

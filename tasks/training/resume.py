@@ -6,7 +6,7 @@ to date when a run is taken up. It holds no random state: each epoch seeds its o
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from liafseq.tasks.checkpoint import load_into, load_tensors, save_tensors
-from liafseq.tasks.files import write_atomic
-from liafseq.tasks.metrics import METRICS, best_line
+from liafseq.tasks.storage.checkpoint import load_into, load_tensors, save_tensors
+from liafseq.tasks.storage.files import write_atomic
+from liafseq.tasks.task import Metric
+from liafseq.tasks.training.log import METRICS, Epoch, best_epoch, log_text
 
-__all__ = ["CHECKPOINT", "METRICS", "RESUME", "best_line", "commit", "follow", "take_up"]
+__all__ = ["CHECKPOINT", "METRICS", "RESUME", "commit", "follow", "take_up"]
 
 CHECKPOINT = "checkpoint.safetensors"
 RESUME = "resume.safetensors"
@@ -28,7 +29,7 @@ def commit(
     folder: Path,
     model: nn.Module,
     optimizer: Any,
-    metrics: list[dict[str, Any]],
+    log: Sequence[Epoch],
     identity: str,
     fabric: Fabric,
 ) -> None:
@@ -36,25 +37,28 @@ def commit(
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
-    state = {"identity": identity, "metrics": metrics, "precision": _scaler(fabric).state_dict()}
+    lines = [line.to_json() for line in log]
+    state = {"identity": identity, "log": lines, "precision": _scaler(fabric).state_dict()}
     save_tensors(folder / RESUME, tensors, state)
 
 
-def follow(folder: Path, metrics: list[dict[str, Any]], best: dict[str, Tensor], identity: str) -> None:
+def follow(
+    folder: Path, log: Sequence[Epoch], best: dict[str, Tensor], identity: str, metric: Metric
+) -> None:
     """Brings the files that follow from the commit up to date."""
-    epoch = best_line(metrics)["epoch"]
-    if epoch == metrics[-1]["epoch"]:
+    epoch = best_epoch(log, metric).epoch
+    if epoch == log[-1].epoch:
         save_tensors(folder / CHECKPOINT, best, {"identity": identity, "epoch": epoch})
-    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in metrics))
+    write_atomic(folder / METRICS, log_text(log))
 
 
 def take_up(
-    folder: Path, model: nn.Module, optimizer: Any, identity: str, fabric: Fabric
-) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    folder: Path, model: nn.Module, optimizer: Any, identity: str, metric: Metric, fabric: Fabric
+) -> tuple[list[Epoch], dict[str, Tensor]]:
     """Takes up the last whole epoch: fills model and optimiser; gives metrics and best weights."""
     tensors, state = load_tensors(folder / RESUME)
     _check_identity(state, identity, folder / RESUME)
-    metrics = state["metrics"]
+    log = [Epoch(**line) for line in state["log"]]
     weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
     load_into(model, weights, folder / RESUME)
     filled: dict[int, dict[str, Tensor]] = {}
@@ -66,21 +70,21 @@ def take_up(
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": filled, "param_groups": groups})
     _scaler(fabric).load_state_dict(state["precision"])
-    best_epoch = best_line(metrics)["epoch"]
-    if best_epoch == len(metrics):
+    best_number = best_epoch(log, metric).epoch
+    if best_number == len(log):
         # The stop may have come between the commit and the checkpoint that follows from it.
         best = weights
     else:
         best, about = load_tensors(folder / CHECKPOINT)
         _check_identity(about, identity, folder / CHECKPOINT)
-        if about["epoch"] != best_epoch:
+        if about["epoch"] != best_number:
             raise ValueError(
-                f"{folder / CHECKPOINT}: holds epoch {about['epoch']}, not the best epoch {best_epoch} of "
+                f"{folder / CHECKPOINT}: holds epoch {about['epoch']}, not the best epoch {best_number} of "
                 f"{RESUME}; delete the run folder {folder} and run again"
             )
     if fabric.is_global_zero:
-        follow(folder, metrics, best, identity)
-    return metrics, best
+        follow(folder, log, best, identity, metric)
+    return log, best
 
 
 def _check_identity(state: dict[str, Any], identity: str, path: Path) -> None:

@@ -17,8 +17,8 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from liafseq.tasks.nodes import check_meeting, elastic
-from liafseq.tasks.progress import Progress
+from liafseq.tasks.training.processes import check_meeting, elastic
+from liafseq.tasks.training.progress import Progress
 
 __all__ = ["TIMEOUT", "launch", "make_fabric"]
 

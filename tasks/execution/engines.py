@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-from liafseq.tasks.workers import run_jobs
+from liafseq.tasks.execution.jobs import Job, Report
+from liafseq.tasks.execution.pool import run_jobs
 
 __all__ = ["ENGINES", "Engine", "engine_of"]
 
 ENGINES = ("local", "ray")
 
-Reports = Generator[tuple[int, dict[str, Any]], None, None]
-
 
 class Engine(Protocol):
     """Does jobs, ``workers`` at a time (None: as many as there is room for), and yields what they report.
 
-    See :func:`liafseq.tasks.workers.run_jobs` for jobs and messages.
+    See :func:`liafseq.tasks.execution.pool.run_jobs`.
     """
 
-    def __call__(self, jobs: Sequence[dict[str, Any]], *, workers: int | None, threads: int) -> Reports: ...
+    def __call__(
+        self, jobs: Sequence[Job], *, workers: int | None, threads: int
+    ) -> Generator[Report, None, None]: ...
 
 
-def engine_of(engine: str | Callable[..., Reports] = "local", *, ray_address: str = "auto") -> Engine:
+def engine_of(engine: str | Engine = "local", *, ray_address: str = "auto") -> Engine:
     """The engine of a name; an engine stays as it is.
 
     Args:
@@ -41,7 +42,7 @@ def engine_of(engine: str | Callable[..., Reports] = "local", *, ray_address: st
     if engine == "local":
         return run_jobs
     if engine == "ray":
-        from liafseq.tasks.ray_engine import import_ray, run_on_ray
+        from liafseq.tasks.execution.ray import import_ray, run_on_ray
 
         import_ray()
         return partial(run_on_ray, address=ray_address)

@@ -9,7 +9,6 @@ its ``metrics.jsonl``: nothing but the job and its result goes through Ray.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -18,7 +17,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from liafseq.tasks.metrics import METRICS
+from liafseq.tasks.execution.jobs import Job, Message, Report
+from liafseq.tasks.training.log import METRICS, read_log
+from liafseq.tasks.training.progress import Progress
 
 __all__ = ["RETRIES", "import_ray", "run_on_ray"]
 
@@ -28,8 +29,6 @@ RETRIES = 3
 _POLL_SECONDS = 0.5
 _LOCK_SECONDS = 60.0
 """How long a run waits for the worker before, which Ray may have given up on while it still lives."""
-
-Message = dict[str, Any]
 
 
 def import_ray() -> Any:
@@ -49,22 +48,22 @@ def import_ray() -> Any:
 
 
 def run_on_ray(
-    jobs: Sequence[Message], *, workers: int | None = None, threads: int = 1, address: str = "auto"
-) -> Generator[tuple[int, Message], None, None]:
-    """As :func:`liafseq.tasks.workers.run_jobs`, on a Ray cluster.
+    jobs: Sequence[Job], *, workers: int | None = None, threads: int = 1, address: str = "auto"
+) -> Generator[Report, None, None]:
+    """As :func:`liafseq.tasks.execution.pool.run_jobs`, on a Ray cluster.
 
     Each run takes as many CPUs as its ``threads`` times its ``devices``, and, with ``device="cuda"``, as
     many GPUs as its ``devices``.
 
     Args:
-        jobs: as of :func:`liafseq.tasks.workers.run_jobs`.
+        jobs: the runs.
         workers: runs at a time; None: as many as the cluster has CPUs (and GPUs) for.
         threads: CPU threads of a run whose configuration has none.
         address: of the cluster: ``"auto"``, ``"local"`` (one started here, for as long as this takes), or
             ``host:port``; where Ray is connected already, that connection is used.
 
     Yields:
-        (index of the job, message); a lost worker is a ``"note"``, and after ``RETRIES`` of them the run
+        The number of a job and a message; a lost worker is a ``"note"``, and after ``RETRIES`` of them the run
         has ``"failed"``.
 
     Raises:
@@ -74,7 +73,7 @@ def run_on_ray(
     if not jobs:
         return
     for job in jobs:
-        if job.get("alone"):
+        if job.config.get("nodes", 1) > 1:
             raise ValueError("engine: a run that shares several machines (nodes) is not for Ray; use local")
     ray = import_ray()
     with _connected(ray, address):
@@ -88,11 +87,11 @@ def run_on_ray(
 
 
 def _run(
-    ray: Any, jobs: Sequence[Message], workers: int | None, threads: int
-) -> Generator[tuple[int, Message], None, None]:
+    ray: Any, jobs: Sequence[Job], workers: int | None, threads: int
+) -> Generator[Report, None, None]:
     # Taken up again here and not by Ray, so that each time is told of.
     perform = ray.remote(max_retries=0)(_perform)
-    needs = [_needs(job["config"], threads) for job in jobs]
+    needs = [_needs(job.config, threads) for job in jobs]
     _check_room(ray, needs)
     waiting = deque(range(len(jobs)))
     tries = [0] * len(jobs)
@@ -102,20 +101,21 @@ def _run(
         while waiting or busy:
             while waiting and len(busy) < (workers or _room(ray, needs[waiting[0]])):
                 index = waiting.popleft()
-                job = {**jobs[index], "path": [str(Path(entry).absolute()) for entry in sys.path if entry]}
-                busy[perform.options(**needs[index]).remote(job)] = index
+                path = [str(Path(entry).absolute()) for entry in sys.path if entry]
+                busy[perform.options(**needs[index]).remote(jobs[index].model_dump_json(), path)] = index
                 if not tries[index]:
-                    yield index, {"kind": "started"}
+                    yield Report(index, Message(kind="started"))
             done, _ = ray.wait(list(busy), num_returns=1, timeout=_POLL_SECONDS)
             for index in busy.values():
                 epochs, progress = _progress(jobs[index])
                 if progress is not None and seen.get(index) != epochs:
                     seen[index] = epochs
-                    yield index, {"kind": "progress", "progress": progress}
+                    yield Report(index, Message(kind="progress", progress=progress))
             for task in done:
                 index = busy.pop(task)
                 try:
-                    notes, message = ray.get(task)
+                    notes, text = ray.get(task)
+                    message = Message.model_validate_json(text)
                 except ray.exceptions.RayError as error:
                     tries[index] += 1
                     # Ray's own text is long, and its first line says what has happened.
@@ -123,13 +123,14 @@ def _run(
                     if tries[index] <= RETRIES:
                         waiting.append(index)
                         again = f"taken up again, {tries[index]} of at most {RETRIES} times"
-                        yield index, {"kind": "note", "text": f"its worker was lost; {again} ({why})"}
+                        text = f"its worker was lost; {again} ({why})"
+                        yield Report(index, Message(kind="note", text=text))
                         continue
                     lost = f"its worker was lost {tries[index]} times; last: {why}"
-                    notes, message = [], {"kind": "failed", "error": lost, "traceback": str(error)}
-                for text in notes:
-                    yield index, {"kind": "note", "text": text}
-                yield index, message
+                    notes, message = [], Message(kind="failed", error=lost, traceback=str(error))
+                for note in notes:
+                    yield Report(index, Message(kind="note", text=note))
+                yield Report(index, message)
     finally:
         # Files are written whole or not at all, so nothing needs an orderly end.
         for task in busy:
@@ -137,42 +138,33 @@ def _run(
                 ray.cancel(task, force=True)
 
 
-def _perform(job: Message) -> tuple[list[str], Message]:
+def _perform(job: str, path: list[str]) -> tuple[list[str], str]:
     """A job, on a worker of the cluster: what was repaired, and the last message."""
-    sys.path += [entry for entry in job["path"] if entry not in sys.path]
-    from liafseq.tasks.worker import Notes, perform
+    sys.path += [entry for entry in path if entry not in sys.path]
+    from liafseq.tasks.execution.worker import Notes, perform
 
-    os.environ.update(job.get("environment", {}))
     notes: list[str] = []
     handler = Notes(notes.append)
     log = logging.getLogger("liafseq")
     log.addHandler(handler)
     try:
-        message = perform(job, wait=_LOCK_SECONDS)
+        message = perform(Job.model_validate_json(job), wait=_LOCK_SECONDS)
     finally:
         log.removeHandler(handler)
-    # As a local worker's, through JSON: a result is the same wherever it was made.
-    return notes, json.loads(json.dumps(message))
+    return notes, message.model_dump_json()
 
 
-def _progress(job: Message) -> tuple[int, Message | None]:
+def _progress(job: Job) -> tuple[int, Progress | None]:
     """The whole epochs of a run, and its last one as progress."""
     try:
-        lines = (Path(job["folder"]) / METRICS).read_text(encoding="utf-8").splitlines()
-        last = json.loads(lines[-1])
-        return len(lines), {
-            "epoch": last["epoch"],
-            "epochs": job["config"].get("epochs", last["epoch"]),
-            "batch": 1,
-            "batches": 1,
-            "loss": last["loss"],
-            "valid_accuracy": last["valid_accuracy"],
-        }
-    except (OSError, ValueError, LookupError, TypeError):
+        log = read_log(Path(job.folder) / METRICS)
+        last = log[-1]
+    except (OSError, ValueError, LookupError):
         return 0, None
+    return len(log), Progress(last.epoch, job.config["epochs"], 1, 1, last.loss, None)
 
 
-def _needs(config: Message, threads: int) -> dict[str, float]:
+def _needs(config: dict[str, Any], threads: int) -> dict[str, float]:
     devices = config.get("devices", 1)
     needs = {"num_cpus": config.get("threads", threads) * devices}
     if str(config.get("device", "cpu")).partition(":")[0] in ("cuda", "gpu"):

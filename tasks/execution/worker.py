@@ -7,9 +7,7 @@ ends at once, so that a restarted study never meets a worker of the one that was
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import json
 import logging
 import os
 import queue
@@ -19,11 +17,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from liafseq.tasks.lock import folder_lock
+from pydantic import ValidationError
+
+from liafseq.tasks.execution.jobs import Job, Message
+from liafseq.tasks.storage.lock import folder_lock
+from liafseq.tasks.task import find
+from liafseq.tasks.training.progress import Progress
 
 __all__ = ["Notes", "main", "perform", "resolve"]
 
@@ -53,37 +55,30 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    logging.getLogger("liafseq").addHandler(Notes(lambda text: _send(out, {"kind": "note", "text": text})))
+    logging.getLogger("liafseq").addHandler(Notes(lambda text: _send(out, Message(kind="note", text=text))))
     while True:
-        job = jobs.get()
-        os.environ.update(job.get("environment", {}))
-        message = perform(job, _Reporter(out))
-        try:
-            _send(out, message)
-        except (TypeError, ValueError) as error:  # a result that is no JSON
-            text = f"{type(error).__name__}: {error}"
-            _send(out, {"kind": "failed", "error": text, "traceback": traceback.format_exc()})
+        _send(out, perform(jobs.get(), _Reporter(out)))
 
 
-def perform(job: dict[str, Any], progress: Any = None, wait: float = LOCK_SECONDS) -> dict[str, Any]:
-    """Does a job of :func:`liafseq.tasks.workers.run_jobs`; its last message.
+def perform(
+    job: Job, progress: Callable[[Progress], None] | None = None, wait: float = LOCK_SECONDS
+) -> Message:
+    """Does a job; its last message.
 
     ``wait``: seconds for another worker to let go of the run's folder.
     """
     try:
         # Here and not before, so that a failed import is a message and no silent death.
-        runner, config_type = resolve(job["runner"]), resolve(job["config_type"])
-        config = config_type.from_json(job["config"])
-        # Of the processes of one run on several machines, one holds the lock.
-        held = folder_lock(job["folder"], wait=wait) if job.get("lock", True) else nullcontext()
-        with held:
-            result = runner(config, Path(job["folder"]), progress=progress)
-        return {"kind": "finished", "result": result}
+        runner, task = resolve(job.runner), find(job.task)
+        config = task.Config.from_json(job.config)
+        with folder_lock(job.folder, wait=wait):
+            outcome = runner(task, config, Path(job.folder), progress=progress, logger=job.logger)
+        return Message(kind="finished", result=outcome.to_json())
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"kind": "failed", "error": text, "traceback": traceback.format_exc()}
+        return Message(kind="failed", error=text, traceback=traceback.format_exc())
 
 
 class Notes(logging.Handler):
@@ -104,19 +99,23 @@ class _Reporter:
         self.out = out
         self.sent = 0.0
 
-    def __call__(self, progress: Any) -> None:
+    def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         if now - self.sent >= PROGRESS_SECONDS or progress.batch == progress.batches:
             self.sent = now
-            _send(self.out, {"kind": "progress", "progress": dataclasses.asdict(progress)})
+            try:
+                message = Message(kind="progress", progress=progress)
+            except ValidationError:  # the loss is no longer finite; the run is about to say so
+                return
+            _send(self.out, message)
 
 
-def _listen(jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _listen(jobs: queue.SimpleQueue[Job]) -> None:
     for line in sys.stdin.buffer:
-        jobs.put(json.loads(line))
+        jobs.put(Job.model_validate_json(line))
     os._exit(0)
 
 
-def _send(out: TextIO, message: dict[str, Any]) -> None:
-    out.write(json.dumps(message) + "\n")
+def _send(out: TextIO, message: Message) -> None:
+    out.write(message.model_dump_json(exclude_none=True) + "\n")
     out.flush()

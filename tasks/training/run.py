@@ -1,0 +1,290 @@
+"""One run, of any task: from a configuration to a result in a folder; and a trained network again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liafseq.tasks.config import Config, replace
+from liafseq.tasks.results import Counts, Outcome, RunTime, Score
+from liafseq.tasks.storage.files import read_json, remove_leftovers, write_json
+from liafseq.tasks.task import Mistake, Part, Task
+from liafseq.tasks.training.folder import DATA, RESULT, claim, finished, read_config, torch_for
+from liafseq.tasks.training.progress import Progress
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torch import nn
+
+__all__ = ["COST_SAMPLES", "Evaluated", "Trained", "load", "run"]
+
+COST_SAMPLES = 64
+"""So many samples of the test data are counted for the cost: the first ones, so that the counts repeat."""
+
+Tell = Callable[[Progress], None]
+
+
+def run(
+    task: Task[Any, Any],
+    config: Config,
+    folder: str | Path,
+    *,
+    progress: Tell | None = None,
+    logger: str | None = None,
+) -> Outcome:
+    """Trains a network, scores its best epoch on the test data, and keeps all of it in a folder.
+
+    The folder holds ``config.json``, ``data.json`` (vocabulary, classes), ``metrics.jsonl``,
+    ``checkpoint.safetensors``, ``resume.safetensors`` and, at the end, ``result.json``. Called again after a
+    stop, it goes on from the last whole epoch and ends with the same metrics as without the stop; called
+    again on a finished run, it gives the result at once.
+
+    Args:
+        task: what is learnt.
+        config: the run.
+        folder: made where it is missing.
+        progress: called after every batch.
+        logger: ``"tensorboard"`` or ``"csv"``: the metrics of each epoch, by Fabric, into ``folder/log``.
+
+    Raises:
+        ValueError: the folder is of something else, a file in it is damaged, or the data does not fit.
+        FileNotFoundError: no such data.
+        FloatingPointError: the loss is no longer finite.
+    """
+    folder = Path(folder)
+    claim(folder, task.name, config)
+    if (outcome := finished(folder)) is not None:
+        return outcome
+    from liafseq.tasks.training.launch import launch
+
+    outcome = launch(
+        _in_process,
+        task.name,
+        config,
+        folder,
+        logger,
+        progress=progress,
+        device=config.device,
+        precision=config.precision,
+        devices=config.devices,
+        nodes=config.nodes,
+    )
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def _in_process(
+    fabric: Fabric, name: str, config: Config, folder: Path, logger: str | None, progress: Tell | None
+) -> Outcome:
+    from liafseq.tasks.task import find
+
+    with torch_for(config):
+        return _train(fabric, find(name), config, folder, logger, progress)
+
+
+def _train(
+    fabric: Fabric,
+    task: Task[Any, Any],
+    config: Config,
+    folder: Path,
+    logger: str | None,
+    progress: Tell | None,
+) -> Outcome:
+    import torch
+
+    from liafseq.tasks.training.fit import evaluate, fit
+    from liafseq.tasks.training.logger import epoch_logger
+
+    data, world = task.data(config), fabric.world_size
+    # Before the training, so that a test set that is missing is told at once.
+    scored = task.parts(config) if config.score_test else ()
+    tests = {part.name: task.batches(config, data, "test", part=part.name, world=world) for part in scored}
+    if fabric.is_global_zero:
+        remove_leftovers(folder)
+        _keep(folder, data.kept())
+    torch.manual_seed(config.seed)
+    network = task.network(config, data)
+    train = task.batches(config, data, "train", seed=config.seed, world=world)
+    valid = task.batches(config, data, "valid", world=world)
+    with epoch_logger(logger, folder) as tell:
+        fitted = fit(
+            network, train, valid, task.step, config, folder,
+            metrics=task.metrics, fabric=fabric, progress=progress, tell=tell,
+        )  # fmt: skip
+    outcome = Outcome(
+        model=config.model.label,
+        seed=config.seed,
+        parts=tuple(part.name for part in task.parts(config)),
+        test={
+            name: evaluate(fitted.network, batches, task.step, task.metrics, fabric)
+            for name, batches in tests.items()
+        },
+        valid=fitted.valid,
+        best_epoch=fitted.best.epoch,
+        epochs_run=fitted.epochs_run,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        examples=Counts(
+            train=train.examples,
+            valid=valid.examples,
+            test={name: batches.examples for name, batches in tests.items()},
+        ),
+        cost=_cost(task, config, data, network, fabric) if tests else None,
+        facts=dict(task.facts(config, data)),
+        time=RunTime(train_seconds=fitted.seconds, first_step_seconds=fitted.first_step_seconds),
+    )
+    if fabric.is_global_zero:
+        outcome.write(folder / RESULT)
+    return outcome
+
+
+def _cost(task: Task[Any, Any], config: Config, data: Any, network: nn.Module, fabric: Fabric) -> Any:
+    """What the network costs on the first test examples."""
+    from liafseq.tasks.study.costs import run_cost
+
+    batch, count = task.sample(config, data, COST_SAMPLES)
+    return run_cost(network, tuple(fabric.to_device(batch))[:-1], count)
+
+
+def _keep(folder: Path, content: Any) -> None:
+    path = folder / DATA
+    if not path.exists():
+        write_json(path, content)
+    elif read_json(path) != content:
+        raise ValueError(
+            f"{path}: is not of the training data, which has changed since the run began; delete the run "
+            f"folder {folder} and run again"
+        )
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a trained network scores; ``skipped`` says why parts are left out."""
+
+    run: str
+    model: str
+    split: str
+    epoch: int
+    scores: Mapping[str, Score]
+    skipped: Mapping[str, str]
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over the parts that were scored."""
+        values = [score.metrics[metric] for score in self.scores.values()]
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what belongs to it.
+
+    Attributes:
+        folder: of the run.
+        task, config: of the run.
+        epoch: whose weights these are.
+        network: in evaluation mode, on the CPU.
+        data: of the run: its vocabulary or classes; the examples are read where they are asked for.
+    """
+
+    folder: Path
+    task: Task[Any, Any]
+    config: Any
+    epoch: int
+    network: nn.Module
+    data: Any
+
+    @cached_property
+    def vocabulary(self) -> Any:
+        """The vocabulary of the run; None where its task has none."""
+        return getattr(self.data, "vocabulary", None)
+
+    def predict(self, text: str) -> str:
+        """What the network makes of a text or, where the task says so, of a file.
+
+        Raises:
+            ValueError: the task does not predict, or the text is not as it wants it.
+        """
+        try:
+            return self.task.predict(self.config, self.data, self.network, text)
+        except NotImplementedError as error:
+            raise ValueError(str(error)) from None
+
+    def evaluate(self, split: str = "test", *, device: str | None = None, **other: Any) -> Evaluated:
+        """The scores of a split, on the run's own data or on other data.
+
+        Args:
+            split: ``test``, ``valid`` or ``train``.
+            device: in the place of the run's own.
+            other: fields of the configuration that say which data, in the place of the run's own.
+
+        Raises:
+            FileNotFoundError: no such data.
+            ValueError: a bad argument.
+        """
+        from liafseq.tasks.training.fit import evaluate
+        from liafseq.tasks.training.launch import make_fabric
+
+        config, data = self._on(split, device, other)
+        scores, skipped = {}, {}
+        with torch_for(config):
+            fabric = make_fabric(config.device, config.precision)
+            network = fabric.setup_module(self.network)
+            for part in self.task.parts(config):
+                why = self.task.unanswerable(config, data, part.name)
+                if why is not None:
+                    skipped[part.name] = why
+                    continue
+                batches = self.task.batches(config, data, split, part=part.name)
+                scores[part.name] = evaluate(network, batches, self.task.step, self.task.metrics, fabric)
+            self.network.cpu()
+        return Evaluated(str(self.folder), config.model.label, split, self.epoch, scores, skipped)
+
+    def mistakes(self, split: str = "test", **other: Any) -> Iterator[Mistake]:
+        """The examples of a split that the network gets wrong; arguments as of :meth:`evaluate`."""
+        config, data = self._on(split, None, other)
+        for part in self.task.parts(config):
+            yield from self.task.mistakes(config, data, self.network, split, part.name)
+
+    def picture(self, example: int, *, neurons: int = 24, part: str | None = None, split: str = "test") -> Any:
+        """A PNG picture of what the network holds as it reads an example, and what it shows in a line."""
+        parts: list[Part] = list(self.task.parts(self.config))
+        if part is not None and part not in [found.name for found in parts]:
+            named = ", ".join(found.name for found in parts)
+            raise ValueError(f"part must be one of {named} of {self.folder}, got {part!r}")
+        try:
+            with torch_for(self.config):
+                return self.task.trace(
+                    self.config, self.data, self.network, example,
+                    neurons=neurons, part=part or parts[0].name, split=split,
+                )  # fmt: skip
+        except NotImplementedError as error:
+            raise ValueError(str(error)) from None
+
+    def _on(self, split: str, device: str | None, other: Mapping[str, Any]) -> tuple[Any, Any]:
+        if split not in self.task.split_names():
+            raise ValueError(f"split must be one of {', '.join(self.task.split_names())}, got {split!r}")
+        changes = {**other, **({} if device is None else {"device": device})}
+        config = replace(self.config, **changes) if changes else self.config
+        return config, self.task.data(config, self.data.kept())
+
+
+def load(folder: str | Path) -> Trained:
+    """The trained network of a run folder, with its vocabulary.
+
+    Raises:
+        FileNotFoundError: no such run, or one that has not finished an epoch.
+        ValueError: a damaged file.
+    """
+    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
+    from liafseq.tasks.training.resume import CHECKPOINT
+
+    folder = Path(folder)
+    task, config = read_config(folder)
+    weights, about = load_tensors(folder / CHECKPOINT)
+    data = task.data(config, read_json(folder / DATA))
+    with torch_for(config):
+        network = task.network(config, data)
+    load_into(network, weights, folder / CHECKPOINT)
+    return Trained(folder, task, config, about["epoch"], network.eval(), data)
