@@ -140,7 +140,7 @@ def show(
         number = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
         print(f"{key.replace('_', ' ')}: {number}")
     if out is not None:
-        from liafseq.tasks.files import write_atomic
+        from liafseq.tasks.storage.files import write_atomic
 
         title = f"{recordings.title(index)}: {name}"
         picture = recording_picture(events, recordings.sensor, title, steps=steps)

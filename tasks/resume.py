@@ -14,9 +14,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from liafseq.tasks.checkpoint import load_into, load_tensors, save_tensors
-from liafseq.tasks.files import write_atomic
 from liafseq.tasks.metrics import METRICS, best_line
+from liafseq.tasks.storage.checkpoint import load_into, load_tensors, save_tensors
+from liafseq.tasks.storage.files import write_atomic
 
 __all__ = ["CHECKPOINT", "METRICS", "RESUME", "best_line", "commit", "follow", "take_up"]
 

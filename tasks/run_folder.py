@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from liafseq.tasks.files import read_json, write_atomic, write_json
 from liafseq.tasks.metrics import METRICS, read_metrics
+from liafseq.tasks.storage.files import read_json, write_atomic, write_json
 
 __all__ = ["CONFIG", "LOG", "RESULT", "claim", "finished", "intact", "read_config", "run_task", "torch_for"]
 
@@ -74,7 +74,7 @@ def finished(folder: Path) -> dict[str, Any] | None:
     try:
         read_metrics(folder / METRICS)
     except (OSError, ValueError) as error:
-        from liafseq.tasks.checkpoint import read_state
+        from liafseq.tasks.storage.checkpoint import read_state
 
         try:
             lines = read_state(folder / "resume.safetensors")["metrics"]

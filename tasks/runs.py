@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from liafseq.tasks.engines import Engine
-from liafseq.tasks.files import write_atomic
 from liafseq.tasks.metrics import so_far
 from liafseq.tasks.nodes import Node
 from liafseq.tasks.run_folder import intact
+from liafseq.tasks.storage.files import write_atomic
 
 __all__ = ["Event", "RunConfig", "Work", "varying"]
 

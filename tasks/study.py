@@ -16,13 +16,13 @@ from typing import Any
 from liafseq.tasks.costs import summarise_cost
 from liafseq.tasks.engines import Engine, engine_of
 from liafseq.tasks.fairness import fairness
-from liafseq.tasks.files import remove_leftovers, write_json
-from liafseq.tasks.lock import folder_lock
 from liafseq.tasks.machine import machine
 from liafseq.tasks.nodes import this_node
 from liafseq.tasks.runs import Event, RunConfig, Work, varying
 from liafseq.tasks.search import Search, settle
 from liafseq.tasks.statistics import bootstrap_interval, compare_pairs, mean_interval
+from liafseq.tasks.storage.files import remove_leftovers, write_json
+from liafseq.tasks.storage.lock import folder_lock
 
 __all__ = ["SOLVED_ERROR", "Event", "RunConfig", "compare", "summarise", "versions"]
 

@@ -18,9 +18,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from liafseq.tasks.checkpoint import load_into
 from liafseq.tasks.progress import Progress
 from liafseq.tasks.resume import CHECKPOINT, RESUME, best_line, commit, follow, take_up
+from liafseq.tasks.storage.checkpoint import load_into
 
 __all__ = ["Batches", "Outcome", "Step", "Tally", "TrainingOptions", "evaluate", "fit"]
 

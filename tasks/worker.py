@@ -23,7 +23,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from liafseq.tasks.lock import folder_lock
+from liafseq.tasks.storage.lock import folder_lock
 
 __all__ = ["Notes", "main", "perform", "resolve"]
 

@@ -11,9 +11,9 @@ from liafseq.tasks import run_folder
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.babi.kinds import build_model, reads
 from liafseq.tasks.babi.parameters import count_parameters, match_parameters
-from liafseq.tasks.files import read_json, remove_leftovers, write_json
 from liafseq.tasks.progress import Progress
 from liafseq.tasks.run_folder import RESULT, claim, finished, torch_for
+from liafseq.tasks.storage.files import read_json, remove_leftovers, write_json
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -100,9 +100,9 @@ def evaluate(
     """
     from liafseq.tasks.babi.data import load_split, with_source
     from liafseq.tasks.babi.vocab import Vocabulary
-    from liafseq.tasks.checkpoint import load_into, load_tensors
     from liafseq.tasks.launch import make_fabric
     from liafseq.tasks.resume import CHECKPOINT
+    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
 
     folder = Path(folder)
     config = read_config(folder)

@@ -177,9 +177,9 @@ def _load(folder: Path, config: BabiRun) -> tuple[Any, Any]:
     from liafseq.tasks.babi.adapter import VOCABULARY
     from liafseq.tasks.babi.kinds import build_model
     from liafseq.tasks.babi.vocab import Vocabulary
-    from liafseq.tasks.checkpoint import load_into, load_tensors
-    from liafseq.tasks.files import read_json
     from liafseq.tasks.resume import CHECKPOINT
+    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
+    from liafseq.tasks.storage.files import read_json
 
     vocabulary = Vocabulary.from_json(read_json(folder / VOCABULARY), folder / VOCABULARY)
     weights, _ = load_tensors(folder / CHECKPOINT)

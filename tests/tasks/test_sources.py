@@ -111,7 +111,7 @@ def test_archives(tmp_path, end, strip):
     assert len(load(1, "train", path, variant="en")) == 1
     with pytest.raises(FileNotFoundError, match=r"'hn'; variants found here: en, en-10k, en-valid$"):
         load(1, "train", path, variant="hn")
-    assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208  nothing was unpacked
+    assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208  nothing leaves the cache folder
 
 
 def test_an_archive_of_bare_files(tmp_path):
