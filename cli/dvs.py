@@ -216,7 +216,7 @@ def download(
     Example: liafseq data dvs download --data dvs128-gesture --out data/gesture
     """
     o.make_folder(out)
-    from liafseq.tasks.dvs.download import download as fetch
+    from liafseq.tasks.dvs.published.download import download as fetch
 
     print(f"Downloaded: {fetch(data, out)}")
 

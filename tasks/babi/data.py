@@ -10,8 +10,8 @@ from typing import Any
 
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.babi.encode import Encoded, encode
-from liafseq.tasks.babi.sources import load
-from liafseq.tasks.babi.split import hold_out, story_numbers
+from liafseq.tasks.babi.stories.sources import load
+from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
 
 __all__ = ["Prepared", "load_split", "prepare", "rows", "vocabulary_sizes", "with_source"]
@@ -33,7 +33,7 @@ def prepare(config: BabiRun) -> Prepared:
     questions of each task. The vocabulary knows the words and answers of both, never of the test set.
 
     Raises:
-        FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.sources.load`; no validation
+        FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.stories.sources.load`; no validation
             part can be held out.
     """
     tables = {task: _load(config, task, "train") for task in config.tasks}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from liafseq.tasks.dvs.compress import Compression
+from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.config import DvsRun
 from liafseq.tasks.dvs.encode import Compressed, compress_all, hold_out
 from liafseq.tasks.dvs.events import Recordings, Sensor

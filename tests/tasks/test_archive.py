@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from liafseq.tasks.babi import sources
-from liafseq.tasks.babi.sources import load
+from liafseq.tasks.babi.stories import sources
+from liafseq.tasks.babi.stories.sources import load
 from liafseq.tasks.storage import archive
 from liafseq.tasks.storage.archive import unpacked
 

@@ -34,7 +34,8 @@ import json, multiprocessing, os, random, signal, sys
 from pathlib import Path
 import torch
 from liafseq.tasks import training, worker, workers
-from liafseq.tasks.babi import adapter, data, encode, model, sources
+from liafseq.tasks.babi import adapter, data, encode, model
+from liafseq.tasks.babi.stories import sources
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.study import compare
 

@@ -14,8 +14,8 @@ import pytest
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.encode import compress_all
 from liafseq.tasks.dvs.events import EVENT
-from liafseq.tasks.dvs.folders import FOLDER_DATA_SETS, FolderRecordings, open_folder
 from liafseq.tasks.dvs.formats import TruncatedWarning
+from liafseq.tasks.dvs.published.folders import FOLDER_DATA_SETS, FolderRecordings, open_folder
 from liafseq.tasks.storage import archive as storage_archive
 
 from .writers import (

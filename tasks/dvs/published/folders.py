@@ -1,6 +1,6 @@
 """The published data sets, from the folders in which their authors publish them.
 
-What a data set is (classes, sensor, split, layout) is written in :mod:`liafseq.tasks.dvs.published`.
+What a data set is (classes, sensor, split, layout): :mod:`liafseq.tasks.dvs.published.data_sets`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.formats import Backwards, decode_aedat2, decode_nmnist, read_events, read_file
-from liafseq.tasks.dvs.gesture_files import find_gestures
-from liafseq.tasks.dvs.published import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
+from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
+from liafseq.tasks.dvs.published.gesture_files import find_gestures
 from liafseq.tasks.fields import digest
 from liafseq.tasks.storage.archive import is_archive, unpacked
 

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from liafseq.tasks.babi.names import SPLITS, file_name
-from liafseq.tasks.babi.story import BabiFormatError, Statement, Story, parse_stories
+from liafseq.tasks.babi.stories.format import BabiFormatError, Statement, Story, parse_stories
+from liafseq.tasks.babi.stories.names import SPLITS, file_name
 from liafseq.tasks.storage.archive import MAX_FILE_BYTES, is_archive, unpacked
 
 if TYPE_CHECKING:
