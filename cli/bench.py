@@ -124,7 +124,7 @@ def _run(
 ) -> int:
     from liafseq.cli.progress import print_table
     from liafseq.tasks.bench import runner, tables
-    from liafseq.tasks.files import write_atomic, write_json
+    from liafseq.tasks.storage.files import write_atomic, write_json
 
     runner.check_device(config.device)
     described = runner.describe(config)

@@ -116,7 +116,7 @@ def babi(
     Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
     """
     from liafseq.cli.repeat import command_words
-    from liafseq.tasks.babi.names import TASK_NAMES
+    from liafseq.tasks.babi.stories.names import TASK_NAMES
     from liafseq.tasks.study import BABI_RUNNER
 
     given = dict(locals())
@@ -171,7 +171,7 @@ def _match(runs: Sequence[BabiRun]) -> list[BabiRun]:
 def _baseline(runs: Sequence[BabiRun]) -> dict[str, float]:
     """What the most frequent training answer scores; reading the data also finds what is wrong with
     it before any run begins."""
-    from liafseq.tasks.babi.survey import majority_accuracy
+    from liafseq.tasks.babi.stories.survey import majority_accuracy
 
     run = runs[0]
     return {

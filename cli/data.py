@@ -88,9 +88,9 @@ def show(
     numbers = o.parse_tasks(tasks)
     from itertools import islice
 
-    from liafseq.tasks.babi.names import TASK_NAMES
-    from liafseq.tasks.babi.sources import stories as read
-    from liafseq.tasks.babi.story import Question
+    from liafseq.tasks.babi.stories.format import Question
+    from liafseq.tasks.babi.stories.names import TASK_NAMES
+    from liafseq.tasks.babi.stories.sources import stories as read
 
     for number in numbers:
         print(f"task {number}: {TASK_NAMES[number].replace('-', ' ')}")
@@ -123,8 +123,8 @@ def inspect(
     Example: liafseq data babi inspect tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1-5
     """
     from liafseq.cli.progress import print_table
-    from liafseq.tasks.babi.sources import stories as read
-    from liafseq.tasks.babi.survey import survey
+    from liafseq.tasks.babi.stories.sources import stories as read
+    from liafseq.tasks.babi.stories.survey import survey
 
     header = ["task", "stories", "questions", "words", "length", "longest", "facts", "answers", "common"]
     rows: list[list[str]] = []

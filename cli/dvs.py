@@ -140,7 +140,7 @@ def show(
         number = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
         print(f"{key.replace('_', ' ')}: {number}")
     if out is not None:
-        from liafseq.tasks.files import write_atomic
+        from liafseq.tasks.storage.files import write_atomic
 
         title = f"{recordings.title(index)}: {name}"
         picture = recording_picture(events, recordings.sensor, title, steps=steps)
@@ -216,7 +216,7 @@ def download(
     Example: liafseq data dvs download --data dvs128-gesture --out data/gesture
     """
     o.make_folder(out)
-    from liafseq.tasks.dvs.download import download as fetch
+    from liafseq.tasks.dvs.published.download import download as fetch
 
     print(f"Downloaded: {fetch(data, out)}")
 

@@ -24,7 +24,7 @@ def report(
     Example: liafseq report runs/compare-babi
     """
     from liafseq.cli.options import make_folder
-    from liafseq.tasks.babi.names import TASK_NAMES
+    from liafseq.tasks.babi.stories.names import TASK_NAMES
     from liafseq.tasks.report import read_results, write_html
 
     results = read_results(folder)

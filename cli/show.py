@@ -52,7 +52,7 @@ def show(
         raise ValueError(f"{run}: a run of {kind!r}, of which there is no picture")
     make_folder(out.parent)
     data, text = picture(run, example, neurons=neurons, task=task, split=split)
-    from liafseq.tasks.files import write_atomic
+    from liafseq.tasks.storage.files import write_atomic
 
     write_atomic(out, data)
     print(text)

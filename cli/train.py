@@ -107,7 +107,7 @@ def train_here(train: Callable[..., dict[str, Any]], run: Any, folder: Path) -> 
     """Trains by an adapter's ``run`` in this process; None in the helper processes of several devices,
     which print nothing."""
     from liafseq.cli.progress import TrainProgress, resumable
-    from liafseq.tasks.lock import folder_lock
+    from liafseq.tasks.storage.lock import folder_lock
 
     try:
         if not first_process():

@@ -10,8 +10,8 @@ from typing import Any
 
 from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.babi.encode import Encoded, Questions, encode
-from liafseq.tasks.babi.sources import load
-from liafseq.tasks.babi.split import hold_out, story_numbers
+from liafseq.tasks.babi.stories.sources import load
+from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
 
 __all__ = ["BabiData", "rows", "split_rows"]
@@ -33,7 +33,7 @@ class BabiData:
         """The data of a run, or of a run folder that has ``kept`` its vocabulary.
 
         Raises:
-            FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.sources.load`.
+            FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.stories.sources.load`.
         """
         if kept is not None:
             return cls(Vocabulary.from_json(kept), trains=False)

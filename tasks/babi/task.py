@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.babi.config import BabiConfig
-from liafseq.tasks.babi.names import TASK_NAMES
+from liafseq.tasks.babi.stories.names import TASK_NAMES
 from liafseq.tasks.config import replace
 from liafseq.tasks.task import ACCURACY, Mistake, Part, Study, Task
 
@@ -70,7 +70,7 @@ class Babi(Task[BabiConfig, "BabiData"]):
         return questions.batch(range(len(questions))), len(questions)
 
     def floor(self, config: BabiConfig) -> Mapping[str, float]:
-        from liafseq.tasks.babi.survey import majority_accuracy
+        from liafseq.tasks.babi.stories.survey import majority_accuracy
 
         return {
             f"task {number}": majority_accuracy(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks import run_folder
 from liafseq.tasks.dvs.config import DvsRun
-from liafseq.tasks.files import remove_leftovers, write_json
 from liafseq.tasks.progress import Progress
 from liafseq.tasks.run_folder import RESULT, claim, finished, torch_for
+from liafseq.tasks.storage.files import remove_leftovers, write_json
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -84,11 +84,11 @@ def evaluate(
         FileNotFoundError: no such run, or no such data.
         ValueError: a damaged file, or a bad argument.
     """
-    from liafseq.tasks.checkpoint import load_into, load_tensors
     from liafseq.tasks.dvs.data import load_split
     from liafseq.tasks.dvs.model import DvsModel
     from liafseq.tasks.launch import make_fabric
     from liafseq.tasks.resume import CHECKPOINT
+    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
 
     if split not in ("train", "valid", "test"):
         raise ValueError(f"split must be train, valid or test, got {split!r}")

@@ -52,7 +52,7 @@ class DvsRun:
         data_options: options of the data set, as ``(("scale", 4), ...)`` or a mapping.
         recordings, test_recordings: how many of each split are used at most; 0: all.
         valid_fraction: the part of the training recordings held out for validation.
-        compress, steps, step_us, tau_us, pool: see :class:`liafseq.tasks.dvs.compress.Compression`.
+        compress, steps, step_us, tau_us, pool: see :class:`liafseq.tasks.dvs.compression.Compression`.
         channels: of the convolutional blocks, one number each; the ``conv`` models.
         kernel_size: of all convolutions; odd.
         normalization: after each convolution.

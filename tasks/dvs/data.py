@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
-from liafseq.tasks.dvs.compress import Compression
+from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.config import DvsRun
 from liafseq.tasks.dvs.encode import Compressed, compress_all, hold_out
 from liafseq.tasks.dvs.events import Recordings, Sensor
 from liafseq.tasks.dvs.sources import open_recordings
+from liafseq.tasks.storage.cache import cache_folder
 
 __all__ = ["Split", "load_split", "open_split", "prepare"]
 
@@ -78,8 +78,6 @@ def _compressed(
     count: int,
     compression: Compression,
 ) -> Split:
-    from liafseq.tasks.dvs.generated import cache_folder
-
     recordings = open_recordings(name, split, data_dir, count=count, seed=seed, **dict(options))
-    data = compress_all(recordings, compression, Path(cache_folder()) / "compressed")
+    data = compress_all(recordings, compression, cache_folder() / "compressed")
     return Split(data, recordings.sensor, recordings.classes)

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from liafseq.tasks.batches import batch_slices
-from liafseq.tasks.checkpoint import load_tensors, save_tensors
-from liafseq.tasks.dvs.compress import Compression, compress
+from liafseq.tasks.dvs.compression import Compression
+from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.events import Recordings
 from liafseq.tasks.fields import digest
+from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 
 __all__ = ["Batch", "Compressed", "Move", "RecordingBatches", "compress_all", "hold_out"]
 

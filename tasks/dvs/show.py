@@ -93,7 +93,6 @@ def picture(
     """
     import torch
 
-    from liafseq.tasks.checkpoint import load_into, load_tensors
     from liafseq.tasks.dvs.adapter import read_config
     from liafseq.tasks.dvs.data import load_split
     from liafseq.tasks.dvs.model import DvsModel
@@ -101,6 +100,7 @@ def picture(
     from liafseq.tasks.resume import CHECKPOINT
     from liafseq.tasks.run_folder import torch_for
     from liafseq.tasks.show_plots import chosen_neurons, state_figure
+    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
 
     folder = Path(folder)
     config = read_config(folder)

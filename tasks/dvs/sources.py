@@ -48,7 +48,7 @@ def open_recordings(
         return open_generated(name, split, count=count or None, seed=seed, **options)
     if data_dir is None:
         raise ValueError(f"{name} is read from a folder; data_dir is missing")
-    from liafseq.tasks.dvs.folders import open_folder
+    from liafseq.tasks.dvs.published.folders import open_folder
 
     found = open_folder(name, split, Path(data_dir), seed=seed, **options)
     return found if count == 0 else found.first(count)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from liafseq.tasks.files import read_json, write_atomic
 from liafseq.tasks.report_words import duration, number_range, task_name, task_title
+from liafseq.tasks.storage.files import read_json, write_atomic
 
 __all__ = [
     "markdown",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks.babi.story import Question, parse_stories
+from liafseq.tasks.babi.stories.format import Question, parse_stories
 
 STORY = """\
 1 Mary went to the kitchen.

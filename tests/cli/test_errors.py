@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks.lock import folder_lock
+from liafseq.tasks.storage.lock import folder_lock
 
 BAD = {
     "unknown model": ("compare babi --models liaaf", "'liaaf', did you mean 'liaf'?"),

@@ -241,7 +241,7 @@ def test_vectors_begin_the_embedding(source, tmp_path):
     path.write_text("mary " + " ".join(["9.0"] * 16) + "\n")
     config = make(source, vectors=str(path), epochs=1, learning_rate=1e-9)
     run(config, tmp_path / "run")
-    from liafseq.tasks.checkpoint import load_tensors
+    from liafseq.tasks.storage.checkpoint import load_tensors
 
     weight = load_tensors(tmp_path / "run" / "checkpoint.safetensors")[0]["embedding.weight"]
     words = json.loads((tmp_path / "run" / "vocab.json").read_text())["words"]

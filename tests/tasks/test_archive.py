@@ -5,14 +5,18 @@ from __future__ import annotations
 import gzip
 import io
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from liafseq.tasks.babi import archive, sources
-from liafseq.tasks.babi.sources import load
+from liafseq.tasks.babi.stories import sources
+from liafseq.tasks.babi.stories.sources import load
+from liafseq.tasks.storage import archive
+from liafseq.tasks.storage.archive import unpacked
 
 QA1 = "qa1_single-supporting-fact"
 WANTED = f"en-10k/{QA1}_train.txt"
@@ -112,3 +116,67 @@ def test_cut_zip(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match="not a readable archive"):
         load(1, "train", path)
+
+
+def test_an_archive_is_unpacked_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIAFSEQ_CACHE", str(tmp_path / "cache"))
+    path = zip_of(tmp_path / "a.zip", [(WANTED, TRAIN), ("empty/", ""), ("notes\\a.txt", "windows")])
+    folder = unpacked(path)
+    assert folder.is_relative_to(tmp_path / "cache")
+    assert {file.relative_to(folder).as_posix() for file in folder.rglob("*.txt")} == {WANTED, "notes/a.txt"}
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "_unpack_zip", None)
+        assert unpacked(path) == folder
+    zip_of(path, [(WANTED, TRAIN * 2)])
+    assert (unpacked(path) / WANTED).read_text() == TRAIN * 2
+    assert (folder / WANTED).read_text() == TRAIN
+
+
+def test_a_refused_archive_leaves_no_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIAFSEQ_CACHE", str(tmp_path / "cache"))
+    path = zip_of(tmp_path / "a.zip", [(WANTED, TRAIN), ("../x", TRAIN)])
+    with pytest.raises(ValueError, match="leads out"):
+        unpacked(path)
+    assert [file.name for file in (tmp_path / "cache").rglob("*") if file.is_file()] == [".lock"]
+    assert not (tmp_path / "x").exists()
+
+
+def test_processes_that_unpack_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIAFSEQ_CACHE", str(tmp_path / "cache"))
+    path = tar_of(tmp_path / "a.tgz", [(f"{number}.txt", TRAIN * 50) for number in range(300)])
+    code = f"""
+from pathlib import Path
+from liafseq.tasks.storage.archive import unpacked
+print(len(list(unpacked(Path({str(path)!r})).iterdir())))
+"""
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]
+    assert [process.communicate(timeout=120)[0].strip() for process in both] == [b"300"] * 3
+
+
+def test_an_encrypted_zip(tmp_path):
+    path = zip_of(tmp_path / "a.zip", [(WANTED, TRAIN)])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    data[6] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.zip: member .* is encrypted"):
+        load(1, "train", path)
+
+
+def test_too_much_in_all(tmp_path, monkeypatch):
+    path = zip_of(tmp_path / "a.zip", [(f"{number}.txt", TRAIN) for number in range(3)])
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "MAX_MEMBERS", 2)
+        with pytest.raises(ValueError, match=r"a\.zip: more than 2 files"):
+            unpacked(path)
+    monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 2 * len(TRAIN))
+    with pytest.raises(ValueError, match=r"a\.zip: more than \d+ bytes"):
+        unpacked(path)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("x" * 300,), (".",)])
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_names_that_no_folder_can_hold(tmp_path, make, names):
+    path = make(tmp_path / ("a.zip" if make is zip_of else "a.tgz"), [(name, TRAIN) for name in names])
+    with pytest.raises(ValueError, match=r"a\.(zip|tgz): "):
+        unpacked(path)

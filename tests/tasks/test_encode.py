@@ -7,7 +7,7 @@ import random
 import pytest
 
 from liafseq.tasks.babi.encode import Encoded, QuestionBatches, encode
-from liafseq.tasks.babi.split import hold_out, story_numbers
+from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
 
 

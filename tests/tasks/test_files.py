@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from liafseq.tasks import files
-from liafseq.tasks.files import TEMPORARY_SUFFIX, read_json, remove_leftovers, write_atomic, write_json
+from liafseq.tasks.storage import files
+from liafseq.tasks.storage.files import (
+    TEMPORARY_SUFFIX,
+    read_json,
+    remove_leftovers,
+    write_atomic,
+    write_json,
+)
 
 
 def test_write_atomic_makes_folders_and_replaces(tmp_path):

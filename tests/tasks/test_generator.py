@@ -15,10 +15,10 @@ from statistics import mean, pstdev
 
 import pytest
 
-from liafseq.tasks.babi import names
 from liafseq.tasks.babi.generator import LIMITS, PUBLISHED, GeneratorOptions, generate, lines, write_task
 from liafseq.tasks.babi.generator import words as tables
-from liafseq.tasks.babi.story import Question, Statement, parse_stories
+from liafseq.tasks.babi.stories import names
+from liafseq.tasks.babi.stories.format import Question, Statement, parse_stories
 
 TASKS = range(1, 21)
 ENOUGH = 10_000

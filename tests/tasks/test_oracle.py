@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from liafseq.tasks.babi.story import Statement, parse_stories
+from liafseq.tasks.babi.stories.format import Statement, parse_stories
 
 from .oracle import Listener, NotUnderstood
 from .oracle.sense import objections

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from liafseq.tasks.babi.names import TASK_NAMES
+from liafseq.tasks.babi.stories.names import TASK_NAMES
 from liafseq.tasks.models import model_names
 from liafseq.tasks.plots import look
 from liafseq.tasks.report import read_results, write_html

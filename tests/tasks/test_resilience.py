@@ -19,8 +19,8 @@ import pytest
 from liafseq.tasks import files, worker
 from liafseq.tasks.babi import model
 from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.metrics import read_metrics, so_far
+from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.study import compare
 
 from .small_stories import write_stories
@@ -34,7 +34,8 @@ import json, multiprocessing, os, random, signal, sys
 from pathlib import Path
 import torch
 from liafseq.tasks import training, worker, workers
-from liafseq.tasks.babi import adapter, data, encode, model, sources
+from liafseq.tasks.babi import adapter, data, encode, model
+from liafseq.tasks.babi.stories import sources
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.study import compare
 

@@ -19,7 +19,8 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 from liafseq.tasks import training
-from liafseq.tasks.babi import data, encode, model, sources
+from liafseq.tasks.babi import data, encode, model
+from liafseq.tasks.babi.stories import sources
 from liafseq.tasks.babi.adapter import run
 from liafseq.tasks.babi.config import BabiRun
 

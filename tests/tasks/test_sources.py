@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from liafseq.tasks.babi import sources
-from liafseq.tasks.babi.sources import load
-from liafseq.tasks.babi.story import BabiFormatError
+from liafseq.tasks.babi.stories import sources
+from liafseq.tasks.babi.stories.format import BabiFormatError
+from liafseq.tasks.babi.stories.sources import load
 
 from .test_archive import tar_of, zip_of
 
@@ -111,7 +111,7 @@ def test_archives(tmp_path, end, strip):
     assert len(load(1, "train", path, variant="en")) == 1
     with pytest.raises(FileNotFoundError, match=r"'hn'; variants found here: en, en-10k, en-valid$"):
         load(1, "train", path, variant="hn")
-    assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208  nothing was unpacked
+    assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208  nothing leaves the cache folder
 
 
 def test_an_archive_of_bare_files(tmp_path):
@@ -314,7 +314,8 @@ def test_nothing_is_written_and_nothing_printed(folder, tmp_path):
     home.mkdir()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
     env.update(HOME=str(home), OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
-    code = f"from liafseq.tasks.babi.sources import load; assert len(load(1, 'train', {str(folder)!r})) == 3"
+    read = f"load(1, 'train', {str(folder)!r})"
+    code = f"from liafseq.tasks.babi.stories.sources import load; assert len({read}) == 3"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.rglob("*")) == []

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liafseq.tasks.babi.story import BabiFormatError, Question, Statement, format_story, parse_stories
+from liafseq.tasks.babi.stories.format import (
+    BabiFormatError,
+    Question,
+    Statement,
+    format_story,
+    parse_stories,
+)
 
 TEXT = (
     st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r"), min_size=1, max_size=20)

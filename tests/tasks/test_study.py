@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.lock import FolderInUseError, folder_lock
+from liafseq.tasks.storage.lock import FolderInUseError, folder_lock
 from liafseq.tasks.study import Event, compare, summarise
 
 from .waiting import alive, wait_for

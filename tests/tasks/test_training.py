@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from liafseq.tasks import launch as launching
-from liafseq.tasks.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.launch import launch, make_fabric
 from liafseq.tasks.resume import best_line
+from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.training import Tally, TrainingOptions, _stop_early, evaluate, fit
 
 

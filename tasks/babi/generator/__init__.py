@@ -4,7 +4,7 @@ Weston et al. 2015, arXiv:1502.05698. What the sentences are, how people act, wh
 the supporting facts are ordered was measured on bAbI v1.2; no text and no code was taken over.
 """
 
+from liafseq.tasks.babi.generator.by_task import generate, lines, split_seed, write_task
 from liafseq.tasks.babi.generator.options import LIMITS, PUBLISHED, GeneratorOptions
-from liafseq.tasks.babi.generator.stories import generate, lines, split_seed, write_task
 
 __all__ = ["LIMITS", "PUBLISHED", "GeneratorOptions", "generate", "lines", "split_seed", "write_task"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from liafseq.tasks.babi.story import Question, Statement, Story
+from liafseq.tasks.babi.stories.format import Question, Statement, Story
 
 __all__ = ["QUESTIONS", "WINDOW", "Maker", "Random", "StoryBuilder", "derange", "pick", "walk"]
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from liafseq.tasks.babi.generator.base import WINDOW, Random, StoryBuilder, pick, walk
 from liafseq.tasks.babi.generator.words import NUMERALS, OBJECTS, PEOPLE, PEOPLE_OF_FIVE, PLACES
 from liafseq.tasks.babi.generator.world import DROP, GET, GIVE, MOVE, Act, World, sentence
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["counting", "lists", "three_arguments", "three_facts", "two_facts", "yes_no"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from liafseq.tasks.babi.generator.base import Random, StoryBuilder, pick
 from liafseq.tasks.babi.generator.words import GETS, MOTIVATED, MOTIVES, MOVES
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["motivations"]
 

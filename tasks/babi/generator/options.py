@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from liafseq.tasks.babi.names import check_task
+from liafseq.tasks.babi.stories.names import check_task
 
 __all__ = ["LIMITS", "PUBLISHED", "GeneratorOptions", "resolve"]
 

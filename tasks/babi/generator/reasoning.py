@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from liafseq.tasks.babi.generator.base import Random, StoryBuilder, walk
 from liafseq.tasks.babi.generator.words import ANIMALS, BEINGS, COLORED, COLORS, FRIGHTENED
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["deduction", "induction"]
 

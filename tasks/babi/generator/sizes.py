@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from liafseq.tasks.babi.generator.base import QUESTIONS, Random, StoryBuilder, pick
 from liafseq.tasks.babi.generator.words import CONTAINERS
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["size_reasoning"]
 

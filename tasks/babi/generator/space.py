@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from liafseq.tasks.babi.generator.base import Random, StoryBuilder, pick
 from liafseq.tasks.babi.generator.words import DIRECTIONS, OPPOSITE, PLACES, RELATIONS, SHAPES
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["path_finding", "positions", "two_arguments"]
 

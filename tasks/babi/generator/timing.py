@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from liafseq.tasks.babi.generator.base import WINDOW, Random, StoryBuilder, derange, pick
 from liafseq.tasks.babi.generator.words import MOVES, PEOPLE_OF_TEN, PLACES_OF_TEN, TIMES
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["time_reasoning"]
 

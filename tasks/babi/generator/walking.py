@@ -14,7 +14,7 @@ from liafseq.tasks.babi.generator.words import (
     PLACES_OF_TEN,
     PRONOUNS,
 )
-from liafseq.tasks.babi.story import Story
+from liafseq.tasks.babi.stories.format import Story
 
 __all__ = ["compound_coreference", "conjunction", "coreference", "indefinite", "negation", "single_fact"]
 

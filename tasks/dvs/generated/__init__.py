@@ -3,7 +3,6 @@
 from liafseq.tasks.dvs.generated.digits import DigitOptions
 from liafseq.tasks.dvs.generated.gestures import PAIRS, TIME_BLIND_CEILING, GestureOptions
 from liafseq.tasks.dvs.generated.recordings import GENERATED, SPLITS, GeneratedRecordings, open_generated
-from liafseq.tasks.dvs.generated.store import cache_folder
 
 __all__ = [
     "GENERATED",
@@ -13,6 +12,5 @@ __all__ = [
     "DigitOptions",
     "GeneratedRecordings",
     "GestureOptions",
-    "cache_folder",
     "open_generated",
 ]

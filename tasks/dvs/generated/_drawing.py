@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from liafseq.tasks.dvs._compile import compiled
+from liafseq.tasks.dvs.camera.compiled import compiled
 
 __all__ = ["draw"]
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.generated import digits, gestures
-from liafseq.tasks.dvs.generated.store import Stored, cache_folder, read_stored, write_stored
-from liafseq.tasks.lock import folder_lock
+from liafseq.tasks.dvs.generated.store import Stored, read_stored, write_stored
+from liafseq.tasks.storage.cache import cache_folder
+from liafseq.tasks.storage.lock import folder_lock
 
 __all__ = ["GENERATED", "SPLITS", "GeneratedRecordings", "open_generated"]
 
@@ -137,7 +138,7 @@ def open_generated(
             ``count``. Default: digits all (1,438 and 359, which is also the most), gestures 1,100 and 330.
         seed: of all that is random but the digits' split into training and test set.
         cache_dir: folder of the file; default: see
-            :func:`~liafseq.tasks.dvs.generated.store.cache_folder`. A damaged file is made again, with
+            :func:`~liafseq.tasks.storage.cache.cache_folder`. A damaged file is made again, with
             a warning; where none can be written there is a warning and the recordings are in memory.
         **options: fields of :class:`~liafseq.tasks.dvs.generated.digits.DigitOptions` or
             :class:`~liafseq.tasks.dvs.generated.gestures.GestureOptions`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liafseq.tasks.dvs.events import EVENT, Sensor, check_events
-from liafseq.tasks.files import write_atomic
+from liafseq.tasks.storage.files import write_atomic
 
-__all__ = ["Stored", "cache_folder", "read_stored", "write_stored"]
+__all__ = ["Stored", "read_stored", "write_stored"]
 
 _DTYPES = {"events": EVENT, "offsets": np.dtype("<i8"), "labels": np.dtype("<i8")}
 
@@ -29,27 +28,6 @@ class Stored(NamedTuple):
     """Recording i is ``events[offsets[i] : offsets[i + 1]]``; (recordings + 1,)."""
     labels: NDArray[np.int64]
     """(recordings,)."""
-
-
-def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
-    """The folder for what can be made again.
-
-    ``folder`` itself where it is given; else the environment variable ``LIAFSEQ_CACHE``; else
-    ``liafseq`` in ``XDG_CACHE_HOME``, which is ``~/.cache`` where it is not set.
-
-    >>> cache_folder("somewhere").name
-    'somewhere'
-    """
-    if folder is not None:
-        return Path(folder).expanduser()
-    own = os.environ.get("LIAFSEQ_CACHE", "")
-    if own:
-        return Path(own).expanduser()
-    common = os.environ.get("XDG_CACHE_HOME", "")
-    # the convention: a relative path is to be ignored
-    if common and Path(common).is_absolute():
-        return Path(common) / "liafseq"
-    return Path("~/.cache/liafseq").expanduser()
 
 
 def write_stored(path: Path, stored: Stored) -> None:

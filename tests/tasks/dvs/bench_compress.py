@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-from liafseq.tasks.dvs.compress import compress
 from liafseq.tasks.dvs.compression import METHODS, Compression
+from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.events import EVENT, Sensor
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liafseq.tasks.dvs import camera as module
 from liafseq.tasks.dvs.camera import Camera, simulate, simulate_levels
+from liafseq.tasks.dvs.camera import simulator as module
 from liafseq.tasks.dvs.events import EVENT, Sensor, check_events
 
 IDEAL = {"mismatch": 0.0, "refractory_us": 0, "noise_hz": 0.0, "log_offset": 0.0, "random_start": False}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liafseq.tasks.dvs.compress import METHODS, Compression, compress
+from liafseq.tasks.dvs.compression import METHODS, Compression
+from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.events import EVENT, Sensor, make_events
 
 SENSOR = Sensor(7, 5)

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from liafseq.tasks.dvs.download import OFFERED, download
-from liafseq.tasks.dvs.folders import open_folder
-from liafseq.tasks.dvs.published import FOLDER_DATA_SETS
+from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS
+from liafseq.tasks.dvs.published.download import OFFERED, download
+from liafseq.tasks.dvs.published.folders import open_folder
 
 from .writers import put, random_events, write_nmnist, write_npy
 

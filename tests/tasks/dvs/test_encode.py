@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from liafseq.tasks.dvs.compress import Compression, compress
+from liafseq.tasks.dvs.compression import Compression
+from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.encode import Compressed, Move, RecordingBatches, compress_all, hold_out
 from liafseq.tasks.dvs.events import Sensor, make_events
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liafseq.tasks.dvs import archives
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.encode import compress_all
 from liafseq.tasks.dvs.events import EVENT
-from liafseq.tasks.dvs.folders import FOLDER_DATA_SETS, FolderRecordings, open_folder
 from liafseq.tasks.dvs.formats import TruncatedWarning
+from liafseq.tasks.dvs.published.folders import FOLDER_DATA_SETS, FolderRecordings, open_folder
+from liafseq.tasks.storage import archive as storage_archive
 
 from .writers import (
     put,
@@ -204,11 +204,11 @@ def test_archives_that_are_not_to_be_trusted(tmp_path, monkeypatch):
     for kind in ("big.tar.gz", "big.zip"):
         path = pack(folder, tmp_path / kind)
         with monkeypatch.context() as patch:
-            patch.setattr(archives, "MAX_MEMBER_BYTES", 49)
-            with pytest.raises(ValueError, match=f"{kind}: member .* has 50 bytes; at most 49"):
+            patch.setattr(storage_archive, "MAX_FILE_BYTES", 49)
+            with pytest.raises(ValueError, match=f"{kind}: member .* has 100 bytes; at most 49"):
                 open_folder("nmnist", "train", path)
             patch.undo()
-            patch.setattr(archives, "MAX_TOTAL_BYTES", 49)
+            patch.setattr(storage_archive, "MAX_TOTAL_BYTES", 49)
             with pytest.raises(ValueError, match=f"{kind}: more than 49 bytes of recordings"):
                 open_folder("nmnist", "train", path)
 

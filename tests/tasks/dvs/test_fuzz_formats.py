@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 import tracemalloc
 import warnings
@@ -17,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liafseq.tasks.dvs.archives import read_members
 from liafseq.tasks.dvs.events import EVENT, Sensor, check_events
 from liafseq.tasks.dvs.formats import TruncatedWarning, decode_events, parse_cuts
+from liafseq.tasks.storage.archive import unpacked
 
 from .writers import (
     AEDAT2_HEADER,
@@ -209,7 +210,8 @@ def archive(name):
 
 
 @pytest.mark.parametrize("name", ["a.tar.", "a.tar.gz", "a.tar.xz", "a.tar.bz2", "a.zip"])
-def test_archives(tmp_path, name):
+def test_archives(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("LIAFSEQ_CACHE", str(tmp_path / "cache"))
     path = tmp_path / name.rstrip(".")
     whole = archive(name)
 
@@ -218,11 +220,12 @@ def test_archives(tmp_path, name):
     def run(data):
         path.write_bytes(data)
         try:
-            members, text = read_members(path, lambda inside: inside.suffix == ".bin"), ""
+            sizes, text = [file.stat().st_size for file in unpacked(path).rglob("*.bin")], ""
         except ValueError as error:
-            members, text = [], str(error)
+            sizes, text = [], str(error)
         assert not text or text.startswith(f"{path}: ")
-        assert sum(len(content) for _, content in members) <= 20 * len(data) + 1000
+        assert sum(sizes) <= 20 * len(data) + 1000
+        shutil.rmtree(tmp_path / "cache")  # another example may have the same size and time
 
     run()
 

@@ -18,7 +18,6 @@ from liafseq.tasks.dvs.generated import (
     TIME_BLIND_CEILING,
     DigitOptions,
     GestureOptions,
-    cache_folder,
     digits,
     gestures,
     open_generated,
@@ -26,6 +25,7 @@ from liafseq.tasks.dvs.generated import (
     store,
 )
 from liafseq.tasks.dvs.generated.bodies import MOTIONS, limbs
+from liafseq.tasks.storage.cache import cache_folder
 
 SETS = [(name, split) for name in ("digits", "gestures") for split in ("train", "test")]
 

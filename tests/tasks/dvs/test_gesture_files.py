@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from liafseq.tasks.dvs import gesture_files
-from liafseq.tasks.dvs.folders import open_folder
+from liafseq.tasks.dvs.published import gesture_files
+from liafseq.tasks.dvs.published.folders import open_folder
 
 from .writers import (
     put,

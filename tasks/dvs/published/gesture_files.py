@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.formats import Cut, decode_npy, parse_cuts, read_events, read_file
-from liafseq.tasks.dvs.published import ByUser, FolderDataSet
+from liafseq.tasks.dvs.published.data_sets import ByUser, FolderDataSet
 
 __all__ = ["find_gestures"]
 

@@ -113,4 +113,4 @@ FOLDER_DATA_SETS: Mapping[str, FolderDataSet] = MappingProxyType(
         ),
     }
 )
-"""The data sets that :func:`~liafseq.tasks.dvs.folders.open_folder` opens, by name."""
+"""The data sets that :func:`~liafseq.tasks.dvs.published.folders.open_folder` opens, by name."""

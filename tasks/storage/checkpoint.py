@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from liafseq.tasks.files import write_atomic
+from liafseq.tasks.storage.files import write_atomic
 
 __all__ = ["load_into", "load_tensors", "read_state", "save_tensors"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from liafseq.tasks.dvs.folders import open_folder
-from liafseq.tasks.dvs.published import FOLDER_DATA_SETS
+from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS
+from liafseq.tasks.dvs.published.folders import open_folder
 
 __all__ = ["OFFERED", "download"]
 
@@ -32,7 +32,7 @@ def download(name: str, data_dir: str | os.PathLike[str]) -> Path:
         data_dir: where tonic makes its folder.
 
     Returns:
-        The folder to give to :func:`~liafseq.tasks.dvs.folders.open_folder`.
+        The folder to give to :func:`~liafseq.tasks.dvs.published.folders.open_folder`.
 
     Raises:
         ImportError: tonic is not installed.

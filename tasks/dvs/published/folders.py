@@ -1,6 +1,6 @@
 """The published data sets, from the folders in which their authors publish them.
 
-What a data set is (classes, sensor, split, layout) is written in :mod:`liafseq.tasks.dvs.published`.
+What a data set is (classes, sensor, split, layout): :mod:`liafseq.tasks.dvs.published.data_sets`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liafseq.tasks.dvs.archives import is_archive, read_members
 from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.formats import Backwards, decode_aedat2, decode_nmnist, read_events, read_file
-from liafseq.tasks.dvs.gesture_files import find_gestures
-from liafseq.tasks.dvs.published import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
+from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
+from liafseq.tasks.dvs.published.gesture_files import find_gestures
 from liafseq.tasks.fields import digest
+from liafseq.tasks.storage.archive import is_archive, unpacked
 
 __all__ = ["FOLDER_DATA_SETS", "FolderRecordings", "open_folder"]
 
@@ -111,8 +111,8 @@ def open_folder(
         name: a key of :data:`FOLDER_DATA_SETS`.
         split: ``train`` or ``test``; a validation set is for the caller to cut.
         data_dir: the folder in which the files lie in the authors' layout, or the one above it; for
-            ``nmnist`` also an archive of it, of which the recordings are kept in memory. A part of the
-            data set is opened as it is.
+            ``nmnist`` also an archive of it, which is unpacked into the cache. A part of the data set
+            is opened as it is.
         scale: of ``mnist-dvs``: 4, 8 or 16.
         seed: where the authors give no split: of each class, the test set is a tenth (at least one
             recording, if there are two) drawn by this seed. The same digits for each scale.
@@ -166,7 +166,7 @@ def _missing(folder: Path, data_set: FolderDataSet, what: str) -> FileNotFoundEr
     )
 
 
-def _number(path: Path | PurePosixPath) -> list[tuple[int, int | str]]:
+def _number(path: Path) -> list[tuple[int, int | str]]:
     """Orders 2 before 10."""
     words = re.split(r"(\d+)", path.name)
     return [(0, int(word)) if word.isdecimal() else (1, word) for word in words]
@@ -206,35 +206,25 @@ def _nmnist(folder: Path, split: str, data_set: FolderDataSet) -> list[Recording
     base = _only(part(root), root)
     assert base is not None
     return [
-        Recording(label, str(path), partial(read_events, path, "nmnist", data_set.sensor), (path,))
+        Recording(label, str(path), partial(_read_nmnist, path, str(path), data_set.sensor), (path,))
         for label, digit in enumerate(data_set.classes)
         for path in sorted((base / digit).glob("*.bin"), key=_number)
     ]
 
 
 def _nmnist_archive(archive: Path, split: str, data_set: FolderDataSet) -> list[Recording]:
-    assert isinstance(data_set.split, ByFolder)
-    wanted = getattr(data_set.split, split).lower()
-
-    def fits(name: PurePosixPath) -> bool:
-        parts = name.parts
-        return (
-            len(parts) >= 3
-            and parts[-3].lower() == wanted
-            and parts[-2] in data_set.classes
-            and name.suffix.lower() == ".bin"
-            and not parts[0].startswith("__")
-        )
-
-    members = read_members(archive, fits)
-    _only((Path(*parts) for parts in sorted({name.parts[:-2] for name, _ in members})), archive)
-    members.sort(key=lambda member: (member[0].parts[-2], _number(member[0])))
+    """The recordings of an archive, called by their place in it and marked by its size and time."""
+    folder = unpacked(archive)
     recordings = []
-    for name, data in members:
-        title = f"{archive}: {name}"
-        read = partial(decode_nmnist, data, title, data_set.sensor)
-        recordings.append(Recording(data_set.classes.index(name.parts[-2]), title, read, (archive,)))
+    for label, _, _, (path,) in _nmnist(folder, split, data_set):
+        title = f"{archive}: {path.relative_to(folder).as_posix()}"
+        read = partial(_read_nmnist, path, title, data_set.sensor)
+        recordings.append(Recording(label, title, read, (archive,)))
     return recordings
+
+
+def _read_nmnist(path: Path, title: str, sensor: Sensor) -> NDArray[Any]:
+    return decode_nmnist(read_file(path), title, sensor)
 
 
 def _mnist_dvs(folder: Path, scale: int) -> list[tuple[int, Path]]:

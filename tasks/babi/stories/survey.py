@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from liafseq.tasks.babi.sources import stories
-from liafseq.tasks.babi.story import Question, Story
+from liafseq.tasks.babi.stories.format import Question, Story
+from liafseq.tasks.babi.stories.sources import stories
 
 __all__ = ["Survey", "majority_accuracy", "survey"]
 
@@ -42,7 +42,7 @@ class Survey:
 def survey(found: Iterable[Story], questions: int | None = None) -> Survey:
     """Counts what is in the stories, up to so many questions.
 
-    >>> from liafseq.tasks.babi.story import Statement
+    >>> from liafseq.tasks.babi.stories.format import Statement
     >>> story = [Statement("Mary went home."), Question("Where is Mary?", "home", (1,))]
     >>> found = survey([story])
     >>> found.questions, found.story_tokens, found.answers["home"], len(found.words)
@@ -80,7 +80,7 @@ def majority_accuracy(
     """The test accuracy of always giving the most frequent training answer.
 
     The training questions decide which answer that is (of generated ones, 1,000 of them). Errors as
-    of :func:`liafseq.tasks.babi.sources.stories`.
+    of :func:`liafseq.tasks.babi.stories.sources.stories`.
     """
     generated = None
     if options:

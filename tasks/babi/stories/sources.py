@@ -6,12 +6,12 @@ import codecs
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from liafseq.tasks.babi.archive import MAX_FILE_BYTES, is_archive, read_best
-from liafseq.tasks.babi.names import SPLITS, file_name
-from liafseq.tasks.babi.story import BabiFormatError, Statement, Story, parse_stories
+from liafseq.tasks.babi.stories.format import BabiFormatError, Statement, Story, parse_stories
+from liafseq.tasks.babi.stories.names import SPLITS, file_name
+from liafseq.tasks.storage.archive import MAX_FILE_BYTES, is_archive, unpacked
 
 if TYPE_CHECKING:
     import datasets
@@ -204,37 +204,22 @@ def _lines(data: bytes, name: str) -> Iterator[str]:
 def _read(path: Path, task: int, split: Split, variant: str) -> tuple[str, bytes]:
     """The name and the content of the file of a task and split, out of a folder or an archive."""
     wanted = (file_name(task, split), f"qa{task}_{split}.txt")  # the second: as in en-valid
-    if path.is_dir():
-        for folder in (path / variant, path / "tasks_1-20_v1-2" / variant, path):
-            for file in (folder / name for name in wanted):
-                if file.is_file():
-                    size = file.stat().st_size
-                    if size > MAX_FILE_BYTES:
-                        raise ValueError(f"{file} has {size} bytes; at most {MAX_FILE_BYTES} are read")
-                    return str(file), file.read_bytes()
-        folders = (path, path / "tasks_1-20_v1-2")
-        present = {name for name in VARIANTS for folder in folders if (folder / name).is_dir()}
-        raise _missing(path, wanted, split, variant, present)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder; expected a bAbI folder or archive")
-    if not is_archive(path):
+    if not path.is_dir() and not is_archive(path):
         raise ValueError(f"{path}: expected a folder, .zip or .tar, .tar.gz, .tgz, .tar.xz, .txz, .tar.bz2")
-    present = set()
-
-    def rank(member: PurePosixPath) -> int | None:
-        holder = member.parent.name
-        if holder in VARIANTS:
-            present.add(holder)
-        if member.name not in wanted:
-            return None
-        if holder == variant:
-            return 0
-        return None if holder in VARIANTS else 1
-
-    best = read_best(path, rank)
-    if best is None:
-        raise _missing(path, wanted, split, variant, present)
-    return f"{path}/{best[0]}", best[1]
+    root = path if path.is_dir() else unpacked(path)
+    above = (root, root / "tasks_1-20_v1-2")
+    for folder in (*(folder / variant for folder in above), *above):
+        for file in (folder / name for name in wanted):
+            if file.is_file():
+                shown = path / file.relative_to(root)
+                size = file.stat().st_size
+                if size > MAX_FILE_BYTES:
+                    raise ValueError(f"{shown} has {size} bytes; at most {MAX_FILE_BYTES} are read")
+                return str(shown), file.read_bytes()
+    present = {name for name in VARIANTS for folder in above if (folder / name).is_dir()}
+    raise _missing(path, wanted, split, variant, present)
 
 
 def _missing(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from liafseq.tasks.dvs._compile import compiled
+from liafseq.tasks.dvs.camera.compiled import compiled
 
 __all__ = ["run"]
 

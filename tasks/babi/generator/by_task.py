@@ -9,9 +9,9 @@ from pathlib import Path
 from liafseq.tasks.babi.generator import carrying, motives, reasoning, sizes, space, timing, walking
 from liafseq.tasks.babi.generator.base import Maker
 from liafseq.tasks.babi.generator.options import GeneratorOptions, resolve
-from liafseq.tasks.babi.names import SPACE_BEFORE_TAB, SPLITS, check_task, file_name
-from liafseq.tasks.babi.story import Question, Story, format_story
-from liafseq.tasks.files import write_atomic
+from liafseq.tasks.babi.stories.format import Question, Story, format_story
+from liafseq.tasks.babi.stories.names import SPACE_BEFORE_TAB, SPLITS, check_task, file_name
+from liafseq.tasks.storage.files import write_atomic
 
 __all__ = ["MAKERS", "generate", "lines", "split_seed", "write_task"]
 

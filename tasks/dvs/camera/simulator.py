@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from liafseq.tasks.dvs._frames import check_frames, frame_times, generator
+from liafseq.tasks.dvs.camera.frames import check_frames, frame_times, generator
 from liafseq.tasks.dvs.events import EVENT
 
 __all__ = ["Camera", "simulate", "simulate_levels"]
@@ -244,7 +244,7 @@ def _fire(
     log: bool,
 ) -> NDArray[np.int64]:
     """The events as sorted numbers, ``(time * pixels + pixel) * 2 + polarity``."""
-    from liafseq.tasks.dvs._pixels import run
+    from liafseq.tasks.dvs.camera.pixels import run
 
     count, pixels = len(frames), frames[0].size
     wait, last = np.full(pixels, -1.0), np.full(pixels, -1, np.int64)

@@ -18,7 +18,7 @@ METHODS = ("time", "count", "voxel", "synapse")
 
 @dataclass(frozen=True)
 class Compression:
-    """How a recording becomes a few maps: see :mod:`liafseq.tasks.dvs.compress`.
+    """How a recording becomes a few maps: see :mod:`liafseq.tasks.dvs.compression.maps`.
 
     Attributes:
         method: ``"time"``, frames of equal duration; ``"count"``, frames of equal numbers of events;
