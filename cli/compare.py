@@ -1,188 +1,180 @@
-"""``liafseq compare``: several models head-to-head."""
+"""``liafseq compare TASK``: several models head-to-head."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from liafseq.cli import options as o
-from liafseq.cli.head_to_head import head_to_head
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.cli.groups import TaskGroup
+from liafseq.tasks.config import FieldError
+from liafseq.tasks.study.machine import cores
+from liafseq.tasks.study.plan import StudyOptions, command_words, matched, plan
+from liafseq.tasks.task import Task
 
-__all__ = ["DEFAULTS", "app", "plan"]
+if TYPE_CHECKING:
+    from liafseq.tasks.results import Study
 
-DEFAULTS: dict[str, Any] = {
-    "models": "liaf,lif,dalif,gru,lstm,rnn",
-    "tasks": "1,6,12",
-    "questions": 10_000,
-    "test_questions": 1_000,
-    "hidden_size": BabiRun.hidden_size,
-    "batch_size": BabiRun.batch_size,
-    "learning_rate": BabiRun.learning_rate,
-}
-"""What ``liafseq compare babi`` does without options: a few minutes on two cores."""
+__all__ = ["command"]
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def _compare() -> None:
-    """Train and evaluate several models on the same questions; table, plots, report.
-
-    Example: liafseq compare babi --models liaf,gru --tasks 1,6 --seeds 3
-    """
+AS_JSON = o.plain_option("as_json", bool, False, "--json", panel="Study", help="Print the results as JSON.")
+DRY_RUN = o.plain_option(
+    "dry_run", bool, False, "--dry-run", panel="Study",
+    help="Check everything, print the runs and about how long they take, and do nothing else.",
+)  # fmt: skip
 
 
-@app.command("babi")
-def babi(
-    models: Annotated[
-        str, typer.Option("--models", "-m", help="Models, or all: liaf, lif, dalif, mlif, rnn, gru, lstm.")
-    ] = DEFAULTS["models"],
-    seeds: Annotated[
-        int, typer.Option("--seeds", help="Runs of each model and task, seeds 0, 1, ...", min=1)
-    ] = 1,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            help="Runs at a time; by default 2, or 1 on one core; with Ray as many as there is room for.",
-            min=1,
-        ),
-    ] = None,
-    match: Annotated[
-        str,
-        typer.Option(
-            "--match",
-            help="hidden: the same hidden size for all; params: as many weights, within 2%, as the first "
-            "model has with --hidden-size.",
-            metavar="hidden|params",
-        ),
-    ] = "hidden",
-    joint: Annotated[
-        bool, typer.Option("--joint", help="One model for all tasks instead of one each.")
-    ] = False,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the study and its runs.", metavar="FOLDER")
-    ] = Path("runs/compare-babi"),
-    tasks: o.Tasks = DEFAULTS["tasks"],
-    source: o.Source = BabiRun.source,
-    variant: o.Variant = BabiRun.variant,
-    questions: o.Questions = DEFAULTS["questions"],
-    test_questions: o.TestQuestions = DEFAULTS["test_questions"],
-    valid_fraction: o.ValidFraction = BabiRun.valid_fraction,
-    data_seed: o.DataSeed = BabiRun.data_seed,
-    story: o.Stories = None,
-    hidden_size: o.HiddenSize = DEFAULTS["hidden_size"],
-    embedding_size: o.EmbeddingSize = None,
-    model_kind: o.ModelKind = BabiRun.kind,
-    hops: o.Hops = BabiRun.hops,
-    attention: o.Attention = BabiRun.attention,
-    layers: o.Layers = BabiRun.num_layers,
-    dropout: o.Dropout = BabiRun.dropout,
-    bidirectional: o.Bidirectional = BabiRun.bidirectional,
-    readout: o.Readout = BabiRun.readout,
-    option: o.NeuronOptions = None,
-    vectors: o.Vectors = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = DEFAULTS["batch_size"],
-    learning_rate: o.LearningRate = DEFAULTS["learning_rate"],
-    weight_decay: o.WeightDecay = BabiRun.weight_decay,
-    schedule: o.Schedule = BabiRun.schedule,
-    warmup: o.Warmup = None,
-    clip: o.Clip = BabiRun.clip,
-    patience: o.Patience = None,
-    seed: o.Seed = BabiRun.seed,
-    search: o.Searched = 0,
-    search_tasks: o.SearchTasks = None,
-    device: o.Device = BabiRun.device,
-    devices: o.Devices = BabiRun.devices,
-    nodes: o.Nodes = BabiRun.nodes,
-    precision: o.Precision = BabiRun.precision,
-    threads: o.Threads = BabiRun.threads,
-    engine: o.Engine = "local",
-    ray_address: o.RayAddress = "auto",
-) -> None:
-    """Train and evaluate several models on the same bAbI questions, head-to-head.
+def command(task: Task[Any, Any]) -> Any:
+    """The function of ``liafseq compare TASK``."""
+    own = o.Source(task.Config, task.study.settings, without=frozenset({"model"}))
+    shared = o.Source(StudyOptions, {"models": task.study.models})
+    made = o.Command(task, shared, own)
+    out = o.plain_option(
+        "out", str, f"runs/compare-{task.name}", "--out", "-o", panel="Study", metavar="FOLDER",
+        help="Folder of the study and its runs.",
+    )  # fmt: skip
 
-    Prints a table and writes results.json, report.html, report.md, table.md, plots and a folder for each
+    def run(given: dict[str, Any]) -> None:
+        try:
+            said = made.said(given, given["config"])
+            options = made.build(shared, said)
+            config = made.build(own, said)
+            if given["print_config"]:
+                print(o.settings_toml(made, options, config))
+                return
+            o.check_threads(config)
+            configs = plan(task, config, options)
+            search = options.searched(task, configs)
+            words = command_words(task, said, options, config)
+        except FieldError as error:
+            raise made.option_error(error) from None
+        head_to_head(task, configs, options, search, words, given)
+
+    run.__doc__ = f"""Train and evaluate several models on the same {task.word}, head-to-head.
+
+    Prints a table and writes report.html, report.md, results.json, table.md, plots and a folder for each
     run. Stopped at any moment, the same command goes on where it was; what is finished is not
     repeated, what failed is tried again. With --search each model's settings are searched first, by
-    validation accuracy. Without options: the default comparison, a few minutes.
+    validation. Without options: the default comparison, a few minutes.
 
-    Example: liafseq compare babi --models liaf,lif,gru --tasks 1,6 --seeds 3 --jobs 2
+    Example: liafseq compare {task.name} --models {",".join(task.study.models.split(",")[:2])} --seeds 3
     """
-    from liafseq.cli.repeat import command_words
-    from liafseq.tasks.babi.stories.names import TASK_NAMES
-    from liafseq.tasks.study import BABI_RUNNER
-
-    given = dict(locals())
-    head_to_head(
-        given,
-        lambda: plan(given),
-        command=lambda runs: command_words(babi, given | {"epochs": runs[0].epochs}, "compare babi"),
-        baseline=_baseline,
-        runner=BABI_RUNNER,
-        settle=_match if match == "params" else None,
-        titles=TASK_NAMES,
-    )
+    return made.function(run, out, o.CONFIG_FILE, o.PRINT_CONFIG, DRY_RUN, AS_JSON, o.LOGGER)
 
 
-def plan(given: Mapping[str, Any]) -> list[BabiRun]:
-    """The runs of the command's parameters: by seed, then task, then model, so that a table can be
-    read early."""
-    models, tasks = o.parse_models(given["models"]), o.parse_tasks(given["tasks"])
-    if given["match"] not in ("hidden", "params"):
-        raise ValueError(f"--match: expected hidden or params, got {given['match']!r}")
-    neuron = o.parse_neuron_options(given["option"], models)
-    groups = [tasks] if given["joint"] else [(task,) for task in tasks]
-    return [
-        o.build_run(given, model=model, tasks=group, seed=given["seed"] + seed, options=neuron[model])
-        for seed in range(given["seeds"])
-        for group in groups
-        for model in models
-    ]
+def head_to_head(
+    task: Task[Any, Any],
+    configs: Sequence[Any],
+    options: StudyOptions,
+    search: Any,
+    words: Sequence[str],
+    given: dict[str, Any],
+) -> None:
+    """Does a study and tells of it; exit code 1 if a run failed, 130 on Ctrl-C."""
+    from liafseq.cli.progress import StudyProgress, resumable
+    from liafseq.tasks.report.write import write_report
+    from liafseq.tasks.study.compare import check_folder, run_study
+
+    if max(config.nodes for config in configs) > 1:
+        raise ValueError("--nodes: is for train; a study on several machines is for --engine ray")
+    with resumable():
+        out = o.check_out(given["out"])
+        jobs = options.jobs or (min(2, cores()) if options.engine == "local" else None)
+        engine = _engine(options)
+        check_folder(out, task, configs if search is None and options.match == "hidden" else None)
+        floor: dict[str, float] = {}
+        for config in {tuple(part.name for part in task.parts(c)): c for c in configs}.values():
+            floor |= task.floor(config)  # finds what is wrong with the data, before torch is loaded
+        for spec in dict.fromkeys(config.model for config in configs):
+            spec.try_out()
+        o.check_device(configs[0])
+        if options.match == "params":
+            configs = matched(task, configs)
+        trials = _trials(task, configs, search)
+        estimate = _estimate(task, configs, out, jobs, trials)
+        if given["dry_run"]:
+            for config in configs:
+                print(config.key())
+            print(f"{len(configs) + trials} runs{estimate}.")
+            return
+        if estimate:
+            print(f"{len(configs) + trials} runs{estimate}", file=sys.stderr, flush=True)
+        o.make_folder(out)
+        with StudyProgress(task, trials + len(configs)) as progress:
+            study = run_study(
+                task,
+                configs,
+                out,
+                jobs=jobs,
+                on_progress=progress,
+                floor=floor,
+                command=words,
+                engine=engine,
+                search=search,
+                logger=given["logger"],
+            )
+        files = write_report(study, out)
+    if given["as_json"]:
+        print(json.dumps(study.to_json()))
+    else:
+        _tell(study, out, files)
+    if study.failed:
+        print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)
+        raise typer.Exit(1)
 
 
-def _match(runs: Sequence[BabiRun]) -> list[BabiRun]:
-    """The runs with hidden sizes that give each as many weights as the first model has."""
-    from dataclasses import replace
-
-    from liafseq.tasks.babi.adapter import count_parameters, match_parameters
-
-    first = runs[0].model
-    targets: dict[tuple[int, ...], int] = {}
-    sizes: dict[tuple[str, tuple[int, ...]], int] = {}
-    matched = []
-    for run in runs:
-        key = (run.model, run.tasks)
-        if run.model == first and run.tasks not in targets:
-            targets[run.tasks] = count_parameters(run)
-            sizes[key] = run.hidden_size
-        if key not in sizes:
-            sizes[key] = match_parameters(run, targets[run.tasks]).hidden_size
-        matched.append(replace(run, hidden_size=sizes[key]))
-    return matched
+def _trials(task: Task[Any, Any], configs: Sequence[Any], search: Any) -> int:
+    if search is None:
+        return 0
+    parts = {(c.model.label, tuple(part.name for part in task.parts(c))) for c in configs}
+    return search.configurations * sum(search.reads(own) for _, own in parts)
 
 
-def _baseline(runs: Sequence[BabiRun]) -> dict[str, float]:
-    """What the most frequent training answer scores; reading the data also finds what is wrong with
-    it before any run begins."""
-    from liafseq.tasks.babi.stories.survey import majority_accuracy
+def _estimate(task: Task[Any, Any], configs: Sequence[Any], out: Path, jobs: int | None, trials: int) -> str:
+    """About how long the runs that are not finished take, in words; nothing for a short study."""
+    from liafseq.tasks.report.words import duration
+    from liafseq.tasks.study.estimate import seconds
+    from liafseq.tasks.training.folder import intact
 
-    run = runs[0]
-    return {
-        str(task): majority_accuracy(
-            task,
-            run.source,
-            variant=run.variant,
-            questions=run.questions,
-            test_questions=run.test_questions,
-            seed=run.data_seed,
-            options=dict(run.story_options),
-        )
-        for task in sorted({task for run in runs for task in run.tasks})
-    }
+    left = [config for config in configs if intact(out / config.key()) is None]
+    if not left:
+        return ""
+    found = seconds(task, left) * (1 + trials / len(configs)) / (jobs or 1)
+    return f", about {duration(found)}" if found >= 30 else ""
+
+
+def _engine(options: StudyOptions) -> Any:
+    """What does the runs; ValueError, in the names of the options, where it cannot be had."""
+    from liafseq.tasks.execution.engines import engine_of
+
+    if options.engine == "local" and options.ray_address != "auto":
+        raise ValueError("--ray-address: is for --engine ray")
+    try:
+        return engine_of(options.engine, ray_address=options.ray_address)
+    except ImportError as error:
+        raise ValueError(f"--engine: {error}") from error
+
+
+def _tell(study: Study, out: Path, files: Sequence[Path]) -> None:
+    """Prints the table, what its figures are and where everything lies."""
+    from liafseq.cli.progress import ascii_only, paragraph, print_table, room
+    from liafseq.tasks.report.columns import notes, study_table
+
+    plain = ascii_only()
+    shown = study_table(study, ascii_only=plain)
+    if max(map(len, shown.plain().splitlines())) > room():
+        shown = shown.transposed()
+    print_table(shown)
+    below = notes(study, ascii_only=plain)
+    for line in [*below, *(line for line in study.fairness.lines if line not in below)]:
+        print(paragraph(line))
+    print("Written: " + ", ".join(str(path) for path in [*files, out / "results.json"]))
+
+
+class CompareGroup(TaskGroup):
+    make = staticmethod(command)

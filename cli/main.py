@@ -9,27 +9,34 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import bench, compare, compare_dvs, data, dvs, evaluate, report, show, train
+from liafseq.cli import compare, evaluate, look, predict, report, show, train
+from liafseq.cli.groups import DataGroup, markup
 
 __all__ = ["app", "main"]
+
+ORDER = ("train", "evaluate", "predict", "compare", "report", "show", "list", "data", "models", "tasks", "bench")
+"""In which a person meets the commands."""
 
 
 class CleanGroup(TyperGroup):
     """Turns errors of the user's into one line on standard error and exit code 2."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        """In the order in which a person meets them; Typer puts groups last."""
-        order = ["train", "evaluate", "compare", "report", "show", "data", "bench"]
-        return sorted(
-            super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order)
-        )
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        if cmd_name == "evaluate":  # its options are those of all tasks
+            made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
+            made.command(cmd_name)(evaluate.command())
+            return typer.main.get_command(made)
+        return super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         if not standalone_mode or os.environ.get("LIAFSEQ_DEBUG"):
             return super().main(*args, standalone_mode=standalone_mode, **extra)
         try:
             code = super().main(*args, standalone_mode=False, **extra)
-        except typer.Abort:
+        except (typer.Abort, KeyboardInterrupt):
             _complain("stopped")
             code = 130
         except BrokenPipeError:
@@ -44,7 +51,7 @@ class CleanGroup(TyperGroup):
             if not hasattr(error, "format_message"):
                 raise
             if type(error).__name__ == "NoArgsIsHelpError":
-                error.show()  # its message is the whole help
+                error.show()  # type: ignore[attr-defined]  # its message is the whole help
                 sys.exit(2)
             hint = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
             _complain(error.format_message() + hint)
@@ -55,23 +62,51 @@ class CleanGroup(TyperGroup):
 app = typer.Typer(
     name="liafseq",
     cls=CleanGroup,
-    # Frames and colours only where a person looks; a pipe or a log gets plain text.
-    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    rich_markup_mode=markup(),
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     no_args_is_help=True,
 )
-train.app.command("dvs")(dvs.train)
-compare.app.command("dvs")(compare_dvs.compare_dvs)
-data.app.add_typer(dvs.data_app, name="dvs")
+train_app = typer.Typer(cls=train.TrainGroup, no_args_is_help=True)
+compare_app = typer.Typer(cls=compare.CompareGroup, no_args_is_help=True)
+data_app = typer.Typer(cls=DataGroup, no_args_is_help=True)
 
-app.add_typer(train.app, name="train")
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(compare.app, name="compare")
+
+@train_app.callback()
+def _train() -> None:
+    """Train one model on a task and score it on the test data.
+
+    Example: liafseq train babi --model liaf --tasks 1
+    """
+
+
+@compare_app.callback()
+def _compare() -> None:
+    """Train and evaluate several models on the same data; table, plots, report.
+
+    Example: liafseq compare babi --models liaf,gru --tasks 1,6 --seeds 3
+    """
+
+
+@data_app.callback()
+def _data() -> None:
+    """Generate, show and inspect the data of a task.
+
+    Example: liafseq data babi show --tasks 1
+    """
+
+
+app.add_typer(train_app, name="train")
+app.command("evaluate")(_train)  # made where it is asked for
+app.command("predict")(predict.predict)
+app.add_typer(compare_app, name="compare")
 app.command("report")(report.report)
 app.command("show")(show.show)
-app.add_typer(data.app, name="data")
-app.command("bench")(bench.bench)
+app.command("list")(look.list_runs)
+app.add_typer(data_app, name="data")
+app.command("models")(look.models)
+app.command("tasks")(look.tasks)
+# app.command("bench")(bench.bench)
 
 
 def _version(value: bool) -> None:

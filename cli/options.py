@@ -1,304 +1,246 @@
-"""The options that several commands share."""
+"""Options of commands, made from the fields of configurations; no command repeats a field."""
 
 from __future__ import annotations
 
-import os
+import inspect
+import json
+import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
-from liafseq.cli.values import parse_models, parse_neuron_options, parse_pairs, parse_tasks
-from liafseq.tasks.babi.config import PRESETS, BabiRun
-from liafseq.tasks.nodes import elastic
+from liafseq.tasks.config import FieldError, Pairs, choices_of, extra, flag_of, flags_of, pairs
+from liafseq.tasks.models import known
+from liafseq.tasks.results import value_text
+from liafseq.tasks.task import Task
 
-__all__ = [
-    "build_run",
-    "check_device",
-    "cores",
-    "make_engine",
-    "make_folder",
-    "make_search",
-    "option",
-    "parse_models",
-    "parse_neuron_options",
-    "parse_pairs",
-    "parse_tasks",
-    "with_torchrun",
-]
+__all__ = ["Command", "Source", "check_device", "make_folder", "settings_toml"]
 
-DATA, NETWORK, TRAINING, MACHINE = "Data", "Network", "Training", "Machine"
+_REPEATABLE = ("options",)
 
 
-def option(name: str, panel: str, help: str, **more: Any) -> Any:
-    """An option of a command, under a heading of its help."""
-    return typer.Option(name, help=help, rich_help_panel=panel, **more)
+@dataclass(frozen=True)
+class Source:
+    """A configuration whose fields become options.
 
-
-# Data
-Tasks = Annotated[
-    str, option("--tasks", DATA, "bAbI tasks, 1 to 20: numbers, ranges, or all.", metavar="1,4-6")
-]
-Source = Annotated[
-    str,
-    option(
-        "--source", DATA, "generated, hub, or the path of the published folder or archive.", metavar="SOURCE"
-    ),
-]
-Variant = Annotated[
-    str, option("--variant", DATA, "Part of the published data: en, en-10k, hn, shuffled, ...")
-]
-Questions = Annotated[int, option("--questions", DATA, "Training questions a task, validation included.")]
-TestQuestions = Annotated[int, option("--test-questions", DATA, "Test questions a task.")]
-ValidFraction = Annotated[
-    float, option("--valid-fraction", DATA, "Part of the training questions held out for validation.")
-]
-DataSeed = Annotated[int, option("--data-seed", DATA, "Seed of the generator and of the validation part.")]
-Stories = Annotated[
-    list[str] | None,
-    option(
-        "--story",
-        DATA,
-        "Generated stories: people, objects, places or statements. Repeatable.",
-        metavar="NAME=N",
-    ),
-]
-
-# Network
-ModelKind = Annotated[
-    str,
-    option(
-        "--model-kind",
-        NETWORK,
-        "plain: one layer reads the story word by word. story: hops over its sentences, with attention.",
-        metavar="plain|story",
-    ),
-]
-Hops = Annotated[int, option("--hops", NETWORK, "Hops over the sentences (--model-kind story).")]
-Attention = Annotated[
-    str,
-    option(
-        "--attention",
-        NETWORK,
-        "To the nearest matching sentences, or unordered, so that the recurrent layer alone knows the order "
-        "(--model-kind story).",
-        metavar="nearest|unordered",
-    ),
-]
-HiddenSize = Annotated[int, option("--hidden-size", NETWORK, "Units of each recurrent layer.")]
-EmbeddingSize = Annotated[
-    int | None,
-    option(
-        "--embedding-size",
-        NETWORK,
-        f"Size of the word vectors; by default {BabiRun.embedding_size}, "
-        f"with --model-kind story {PRESETS['story']['embedding_size']}.",
-    ),
-]
-Layers = Annotated[int, option("--layers", NETWORK, "Recurrent layers on top of one another.")]
-Dropout = Annotated[float, option("--dropout", NETWORK, "Dropout probability.")]
-Bidirectional = Annotated[bool, option("--bidirectional", NETWORK, "Read the story in both directions.")]
-Readout = Annotated[
-    str,
-    option(
-        "--readout", NETWORK, "What answers: the last output, the membrane (LSTM: cell), or both.",
-        metavar="output|membrane|both",
-    ),
-]  # fmt: skip
-NeuronOptions = Annotated[
-    list[str] | None,
-    option(
-        "--option",
-        NETWORK,
-        "Neuron option, for one model or, without MODEL:, for all spiking ones; as decay=0.05, "
-        "liaf:activation=relu, lif:decay=0.5,0.9. Repeatable.",
-        metavar="MODEL:NAME=VALUE",
-    ),
-]
-Vectors = Annotated[
-    str | None, option("--vectors", NETWORK, "Text file of pretrained word vectors.", metavar="FILE")
-]
-
-# Training
-Epochs = Annotated[
-    int | None,
-    option(
-        "--epochs",
-        TRAINING,
-        f"Passes over the training questions; by default {BabiRun.epochs}, "
-        f"with --model-kind story at most {PRESETS['story']['epochs']}.",
-    ),
-]
-BatchSize = Annotated[int, option("--batch-size", TRAINING, "Questions a step.")]
-LearningRate = Annotated[float, option("--learning-rate", TRAINING, "Step size of Adam.")]
-WeightDecay = Annotated[float, option("--weight-decay", TRAINING, "Weight decay of Adam.")]
-Schedule = Annotated[
-    str, option("--schedule", TRAINING, "Learning rate over time.", metavar="cosine|constant")
-]
-Warmup = Annotated[
-    float | None,
-    option(
-        "--warmup",
-        TRAINING,
-        f"Part of all steps in which the learning rate rises; by default {BabiRun.warmup}, "
-        f"with --model-kind story {PRESETS['story']['warmup']}.",
-    ),
-]
-Clip = Annotated[float, option("--clip", TRAINING, "Largest norm of the gradient; 0: no clipping.")]
-Patience = Annotated[
-    int | None,
-    option(
-        "--patience",
-        TRAINING,
-        "Epochs without a better validation accuracy before a stop; 0: never stop. By default 0, "
-        f"with --model-kind story {PRESETS['story']['patience']}.",
-    ),
-]
-Seed = Annotated[int, option("--seed", TRAINING, "Seed of weights, batches and dropout.")]
-
-# Machine
-Device = Annotated[str, option("--device", MACHINE, "cpu, cuda, mps, or auto.")]
-Devices = Annotated[
-    int, option("--devices", MACHINE, "Devices of a machine that share a run, a process each.")
-]
-Nodes = Annotated[
-    int,
-    option(
-        "--nodes",
-        MACHINE,
-        "Machines that share a run; the same command on each, by torchrun or with NODE_RANK, MASTER_ADDR and "
-        "MASTER_PORT set.",
-    ),
-]
-Precision = Annotated[str, option("--precision", MACHINE, "32-true, bf16-mixed, 16-mixed, 64-true, ...")]
-Threads = Annotated[int, option("--threads", MACHINE, "CPU threads of torch in each process.")]
-
-Engine = Annotated[
-    str,
-    option(
-        "--engine",
-        MACHINE,
-        "Where the runs are done: in processes here, or on a Ray cluster that shares the study's folder.",
-        metavar="local|ray",
-    ),
-]
-RayAddress = Annotated[
-    str,
-    option(
-        "--ray-address",
-        MACHINE,
-        "The Ray cluster: auto (the one of this machine), local (started for this command), or HOST:PORT.",
-        metavar="ADDRESS",
-    ),
-]
-
-# Search
-Searched = Annotated[
-    int,
-    option(
-        "--search",
-        TRAINING,
-        "Configurations tried for each model, the given one first; the best by validation accuracy is used. "
-        "0: no search.",
-        metavar="N",
-    ),
-]
-SearchTasks = Annotated[
-    str | None,
-    option(
-        "--search-tasks",
-        TRAINING,
-        "Tasks on which --search tries its configurations; by default all of the study.",
-        metavar="TASKS",
-    ),
-]
-
-
-def build_run(given: Mapping[str, Any], **changes: Any) -> BabiRun:
-    """The run of a command's parameters, errors in the names of the options."""
-    renamed = {
-        **given,
-        "kind": given["model_kind"],
-        "num_layers": given["layers"],
-        "story_options": parse_pairs(given["story"] or (), "--story"),
-    }
-    values = {field.name: renamed[field.name] for field in fields(BabiRun) if field.name in renamed}
-    # What was not said is as the kind of model wants it.
-    preset = PRESETS.get(given["model_kind"], {})
-    values = {
-        name: preset.get(name, getattr(BabiRun, name)) if value is None and name != "vectors" else value
-        for name, value in values.items()
-    }
-    values.update(changes)
-    for name in ("source", "vectors"):
-        # The run must be the same whatever folder it is continued from.
-        if values[name] not in (None, "generated", "hub"):
-            values[name] = str(Path(values[name]).expanduser().absolute())
-            if not Path(values[name]).exists():
-                raise FileNotFoundError(f"--{name}: no such file or folder: {values[name]}")
-    try:
-        return BabiRun(**values)
-    except (TypeError, ValueError) as error:
-        field, space, rest = str(error).partition(" ")
-        if field in given or field in ("num_layers", "kind"):
-            option = {"num_layers": "layers", "kind": "model-kind"}.get(field, field.replace("_", "-"))
-            raise ValueError(f"--{option}{space}{rest}") from error
-        raise
-
-
-def make_engine(engine: str, ray_address: str) -> Any:
-    """What does a study's runs; ValueError, in the names of the options, where it cannot be had."""
-    from liafseq.tasks.engines import ENGINES, engine_of
-
-    if engine not in ENGINES:
-        raise ValueError(f"--engine: expected {' or '.join(ENGINES)}, got {engine!r}")
-    if engine == "local" and ray_address != "auto":
-        raise ValueError("--ray-address: is for --engine ray")
-    try:
-        return engine_of(engine, ray_address=ray_address)
-    except ImportError as error:
-        raise ValueError(f"--engine: {error}") from error
-
-
-def make_search(configurations: int, tasks: tuple[int, ...] | None = None) -> Any:
-    """The search of ``--search N``, on some tasks or all; None for 0.
-
-    The learning rate, dropout and the neuron options are searched; sizes are what a study compares at.
+    Attributes:
+        kind: the class of the configuration.
+        defaults: what stands in the place of the fields' own defaults.
+        without: fields that this command does not offer.
     """
-    if not configurations:
-        return None
-    from liafseq.tasks.search import Among, LogUniform, Search
 
-    if configurations < 2:
-        raise ValueError(
-            f"--search: expected 0, or at least 2 configurations, of which the first is the given one; "
-            f"got {configurations}"
-        )
-    space = {"learning_rate": LogUniform(1e-3, 1e-2), "dropout": Among((0.0, 0.1, 0.3))}
-    return Search(configurations, space, tasks=tasks)
+    kind: type[Any]
+    defaults: Mapping[str, Any]
+    without: frozenset[str] = frozenset()
 
+    def flags(self) -> dict[str, FieldInfo]:
+        return {name: info for name, info in flags_of(self.kind).items() if name not in self.without}
 
-def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a command, with torchrun's devices and nodes where it was started by torchrun."""
-    size = elastic()
-    if size is None or (given["devices"], given["nodes"]) != (1, 1):
-        return dict(given)
-    return {**given, "devices": size[0], "nodes": size[1]}
+    def default(self, name: str) -> Any:
+        return self.defaults.get(name, self.kind.model_fields[name].default)
 
 
-def check_device(run: BabiRun) -> None:
-    """Sees that this machine has what the run asks for; ValueError where not."""
-    if (run.device, run.precision, run.devices, run.nodes) != ("cpu", "32-true", 1, 1):
-        from liafseq.tasks.launch import make_fabric
+class Command:
+    """The options of a command, and how what was said becomes configurations.
 
-        make_fabric(run.device, run.precision, run.devices, run.nodes)
+    Args:
+        task: whose words the help has.
+        sources: the configurations, in the order of the help.
+    """
+
+    def __init__(self, task: Task[Any, Any], *sources: Source) -> None:
+        self.task = task
+        self.sources = sources
+        self.flags = {name: info for source in sources for name, info in source.flags().items()}
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """What Typer makes options of, each None where nothing was said."""
+        found = []
+        for source in self.sources:
+            for name, info in source.flags().items():
+                default = source.default(name)
+                shown = "" if default is None or default == () else value_text(default).replace(" ", ",")
+                found.append(parameter(name, info, self.task, shown))
+        return found
+
+    def function(self, run: Callable[[dict[str, Any]], None], *own: inspect.Parameter) -> Callable[..., None]:
+        """The function of the command, for Typer: ``run`` gets what was said, by name of parameter."""
+
+        def command(**given: Any) -> None:
+            run(given)
+
+        # A panel's options stand together in the help.
+        order = {"Study": 0, "Data": 1, "Model": 2, "Training": 3, "Machine": 4}
+        made = sorted(self.parameters(), key=lambda parameter: order.get(_panel(parameter), 9))
+        every = [*own, *made]
+        command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        command.__doc__ = inspect.getdoc(run)
+        return command
+
+    def said(self, given: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+        """What the command line and a file of settings say, by field; the command line wins.
+
+        Raises:
+            FieldError: an option of the file that the command has not.
+        """
+        found = self._of_file(file) if file is not None else {}
+        for name in self.flags:
+            value = given.get(name)
+            if value is not None and value != []:
+                found[name] = value
+        for name, value in found.items():
+            found[name] = self._located(name, value)
+        return found
+
+    def build(self, source: Source, said: Mapping[str, Any], **fixed: Any) -> Any:
+        """The configuration of a source; errors in the names of the options."""
+        values = {name: value for name, value in said.items() if name in source.flags()}
+        config = source.kind(**{**source.defaults, **values, **fixed})
+        for name in values:
+            condition = extra(self.flags[name], "only")
+            if condition:
+                field, _, wanted = condition.partition("=")
+                if str(getattr(config, field)) != wanted:
+                    option = flag_of(field, self.flags[field])
+                    raise FieldError(name, f": is for --{option} {wanted}")
+        return config
+
+    def option_error(self, error: FieldError) -> ValueError:
+        """The error, its field in the name of the option."""
+        info = self.flags.get(error.field)
+        if info is None:
+            return error
+        return ValueError(f"--{flag_of(error.field, info)}{error.text if error.text[0] in ':=' else ' ' + error.text}")
+
+    def _of_file(self, file: Path) -> dict[str, Any]:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise OSError(f"--config: {file}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise ValueError(f"--config: {file}: not valid TOML: {error}") from error
+        names = {flag_of(name, info): name for name, info in self.flags.items()}
+        found = {}
+        for key, value in content.items():
+            name = names.get(key.replace("_", "-"), key)
+            if name not in self.flags:
+                raise ValueError(f"--config: {file}: no option {key!r}; the options are {', '.join(sorted(names))}")
+            found[name] = tuple(value) if isinstance(value, list) and name in _REPEATABLE else value
+        return found
+
+    def _located(self, name: str, value: Any) -> Any:
+        """A path made absolute: a run must be the same whatever folder it is continued from."""
+        path = extra(self.flags[name], "path")
+        if name in _REPEATABLE and isinstance(value, list):
+            return tuple(value)
+        if not path or not isinstance(value, str) or (path is not True and value in path):
+            return value
+        there = Path(value).expanduser().absolute()
+        if not there.exists():
+            flag = flag_of(name, self.flags[name])
+            raise FileNotFoundError(f"--{flag}: no such file or folder: {there}")
+        return str(there)
+
+
+def parameter(name: str, info: FieldInfo, task: Task[Any, Any], shown: str) -> inspect.Parameter:
+    """A field as a parameter whose annotation is an option of Typer's."""
+    kind, metavar = _kind(info, name)
+    choices = choices_of(info)
+    words: list[str] = [str(choice) for choice in choices]
+    if name in ("model", "models"):
+        words = list(known(task.kinds))
+    flag = flag_of(name, info)
+    names = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
+    if short := extra(info, "short"):
+        names.append(f"-{short}")
+    text = (info.description or "").replace("{examples}", task.word)
+    only = extra(info, "only")
+    if only:
+        field, _, wanted = only.partition("=")
+        text += f" Only with --{flag_of(field, task.Config.model_fields[field])} {wanted}."
+    if shown and kind is not list:
+        text += f"  [default: {shown}]"
+    annotation = Annotated[
+        (kind | None) if kind is not list else (list[str] | None),  # type: ignore[operator]
+        typer.Option(
+            *names,
+            help=text,
+            rich_help_panel=extra(info, "panel"),
+            metavar=None if kind is bool else extra(info, "metavar") or "|".join(words if choices else []) or metavar,
+            show_default=False,
+            autocompletion=(lambda incomplete: [w for w in words if w.startswith(incomplete)]) if words else None,
+        ),
+    ]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _kind(info: FieldInfo, name: str) -> tuple[Any, str]:
+    """The type of an option, and how its value is shown in the help."""
+    inner = [kind for kind in (info.annotation, *getattr(info.annotation, "__args__", ())) if isinstance(kind, type)]
+    if name in _REPEATABLE or info.annotation == Pairs.__origin__:  # type: ignore[attr-defined]
+        return list, "TEXT"
+    for kind, metavar in ((bool, ""), (int, "N"), (float, "X")):
+        if kind in inner and tuple not in inner and not str(info.annotation).startswith("tuple"):
+            return kind, metavar
+    return str, "TEXT"
+
+
+def _panel(parameter: inspect.Parameter) -> str:
+    return parameter.annotation.__metadata__[0].rich_help_panel
+
+
+def plain_option(name: str, kind: Any, default: Any, *flags: str, panel: str | None = None, **about: Any) -> Any:
+    """A parameter of a command's own."""
+    annotation = Annotated[kind, typer.Option(*flags, rich_help_panel=panel, **about)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+CONFIG_FILE = plain_option(
+    "config", Path | None, None, "--config", panel="Study", metavar="FILE.toml",
+    help="Settings by the names of the options; the command line wins.",
+)  # fmt: skip
+PRINT_CONFIG = plain_option(
+    "print_config", bool, False, "--print-config", panel="Study",
+    help="Print the settings in the form of --config, and do nothing else.",
+)  # fmt: skip
+LOGGER = plain_option(
+    "logger", str | None, None, "--logger", panel="Training", metavar="tensorboard|csv",
+    help="Also write the metrics of each epoch for TensorBoard, or as CSV, into the run's folder log.",
+)  # fmt: skip
+
+
+def settings_toml(command: Command, *configs: Any) -> str:
+    """The settings of configurations as a file for ``--config``."""
+    lines = []
+    for config in configs:
+        content = config.to_json()
+        for name, info in command.flags.items():
+            if name not in content or content[name] in (None, [], {}):
+                continue
+            value = content[name]
+            if name == "model":
+                options = "".join(f":{key}={value_text(item).replace(' ', ',')}" for key, item in value["options"].items())
+                value = value["label"] if ":" in value["label"] else f"{value['label']}{options}"
+            elif isinstance(value, dict):
+                value = [f"{key}={value_text(item)}" for key, item in value.items()]
+            lines.append(f"{flag_of(name, info)} = {json.dumps(value)}")
+    return "\n".join(lines)
 
 
 def make_folder(path: Path, option: str = "--out") -> Path:
     """Makes a folder and sees that files can be written there, before any work is done."""
+    if str(path) in ("", ".") and option == "--out":
+        raise ValueError(f"{option}: expected a folder, got {str(path)!r}")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -309,6 +251,33 @@ def make_folder(path: Path, option: str = "--out") -> Path:
     return path
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def check_out(text: str) -> Path:
+    """The folder of ``--out``; ValueError for an empty text, which would be this very folder."""
+    if not text.strip():
+        raise ValueError(f"--out: expected a folder, got {text!r}")
+    return Path(text)
+
+
+def check_device(config: Any) -> None:
+    """Sees that this machine has what the run asks for; ValueError where not."""
+    if (config.device, config.precision, config.devices, config.nodes) != ("cpu", "32-true", 1, 1):
+        from liafseq.tasks.training.launch import make_fabric
+
+        make_fabric(config.device, config.precision, config.devices, config.nodes)
+
+
+def check_threads(config: Any) -> None:
+    """Refuses more threads than a machine may have."""
+    from liafseq.tasks.study.machine import cores
+
+    most = 4 * max(cores(), 16)
+    if config.threads > most:
+        raise FieldError("threads", f"must be at most {most} on this machine, got {config.threads}")
+
+
+def named_pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """Names and values of ``NAME=VALUE`` texts; errors name the option."""
+    try:
+        return dict(pairs(list(texts)))
+    except ValueError as error:
+        raise ValueError(f"{option}{error}") from None

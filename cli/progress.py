@@ -1,30 +1,33 @@
-"""What a person sees while runs are going on: bars on a terminal, a line a run elsewhere."""
+"""What a person sees while runs are going on: bars on a terminal, a line per run elsewhere."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 import typer
 
-from liafseq.tasks.study import Event, RunConfig
+from liafseq.tasks.config import Config
+from liafseq.tasks.report.table import Table
+from liafseq.tasks.results import Outcome
+from liafseq.tasks.study.runs import Event
+from liafseq.tasks.task import Task
+from liafseq.tasks.training.progress import Progress
 
-__all__ = ["StudyProgress", "TrainProgress", "print_table", "resumable", "room", "run_name"]
+__all__ = ["StudyProgress", "TrainProgress", "ascii_only", "paragraph", "print_table", "resumable", "room"]
 
 
-def run_name(run: RunConfig) -> str:
-    """A run in a few words: model, tasks, seed."""
-    tasks = ",".join(map(str, run.tasks))
-    if len(run.tasks) > 5:
-        tasks = f"{run.tasks[0]}..{run.tasks[-1]}"
-    if not getattr(run, "score_test", True):
-        return f"{run.model} task {tasks} search"
-    kind = "task " if isinstance(run.tasks[0], int) else ""
-    return f"{run.model} {kind}{tasks} seed {run.seed}"
+def run_name(task: Task[Any, Any], config: Config) -> str:
+    """A run in a few words: model, parts, seed."""
+    parts = [part.name for part in task.parts(config)]
+    named = ", ".join(parts) if len(parts) <= 5 else f"{parts[0]} to {parts[-1]}"
+    end = f"seed {config.seed}" if config.score_test else "search"
+    return f"{config.model.label} {named} {end}"
 
 
 @contextmanager
@@ -42,24 +45,36 @@ def room() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
 
 
-def print_table(header: list[str], rows: list[list[str]]) -> None:
+def paragraph(text: str) -> str:
+    """A text wrapped at words on a terminal; one line elsewhere, for programs that read lines."""
+    return textwrap.fill(text, room(), break_long_words=False) if sys.stdout.isatty() else text
+
+
+def ascii_only() -> bool:
+    """Whether standard output can write no sign such as plus-minus."""
+    try:
+        "±µ".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def print_table(table: Table) -> None:
     """The table on standard output: with rich on a terminal, aligned text elsewhere."""
     if not sys.stdout.isatty():
-        from liafseq.tasks.report import plain_table
-
-        print(plain_table(header, rows))
+        print(table.plain())
         return
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for at, name in enumerate(header):
+    shown = RichTable(box=box.SIMPLE_HEAD, header_style="bold")
+    for at, name in enumerate(table.header):
         # Folded where the terminal is too narrow: a figure that is cut off is worse.
-        table.add_column(name, justify="right" if at else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        shown.add_column(name, justify="right" if at else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*row)
+    Console().print(shown)
 
 
 class _Bars:
@@ -101,95 +116,98 @@ class _Bars:
 
 
 class StudyProgress(_Bars):
-    """Shows the events of :func:`liafseq.tasks.study.compare` of ``total`` runs."""
+    """Shows the events of a study of ``total`` runs."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, task: Task[Any, Any], total: int) -> None:
         super().__init__()
+        self.task = task
         self.total = total
         self.done = 0
-        self.kept = 0
         self.shown: dict[str, Any] = {}
         self.parts: dict[str, float] = {}
         self.whole = self.bars.add_task("all runs", total=total, state="") if self.bars is not None else None
 
     def __call__(self, event: Event) -> None:
-        key = event.run.key()
-        if event.kind in ("kept", "finished", "failed"):
+        key, name = event.config.key(), run_name(self.task, event.config)
+        if event.run is not None:
             self.done += 1
-            self.kept += event.kind == "kept"
             self.parts.pop(key, None)
             self._remove(key)
-            self.say(f"[{self.done}/{self.total}] {run_name(event.run)}: {_outcome(event)}")
+            self.say(f"[{self.done}/{self.total}] {name}: {self._outcome(event)}")
         elif event.kind == "note":
-            self.say(f"{run_name(event.run)}: {event.text}")
+            self.say(f"{name}: {event.text}")
         elif event.kind == "progress" and event.progress is not None:
             self.parts[key] = _fraction(event.progress)
-            self._update(key, event)
+            self._update(key, event.progress)
         elif event.kind == "started" and self.bars is not None:
-            self.shown[key] = self.bars.add_task(
-                run_name(event.run), total=1.0, state="starting", start=False
-            )
+            self.shown[key] = self.bars.add_task(name, total=1.0, state="starting", start=False)
         if self.bars is not None:
             completed = self.done + sum(self.parts.values())
             self.bars.update(self.whole, completed=completed, state=f"{self.done}/{self.total}")
 
-    def _update(self, key: str, event: Event) -> None:
-        if self.bars is None or key not in self.shown or event.progress is None:
+    def _update(self, key: str, progress: Progress) -> None:
+        if self.bars is None or key not in self.shown:
             return
         bar = self.shown[key]
         # Started by the first report, so that the start of the process does not count as work.
         self.bars.start_task(bar)
-        self.bars.update(bar, completed=self.parts[key], state=_state(event.progress))
+        self.bars.update(bar, completed=self.parts[key], state=_state(progress))
 
     def _remove(self, key: str) -> None:
         if key in self.shown:
             self.bars.remove_task(self.shown.pop(key))
 
+    def _outcome(self, event: Event) -> str:
+        assert event.run is not None
+        if event.run.outcome is None:
+            return f"failed: {event.run.error}"
+        outcome, metric = event.run.outcome, self.task.metric
+        mean = outcome.mean(metric.name)
+        if mean is None:
+            text = f"validation {metric.text(outcome.valid.metrics[metric.name], unit=True)}"
+        else:
+            text = metric.text(mean, unit=True)
+        if event.kind == "kept":
+            return f"{text} (finished before)"
+        return f"{text} in {outcome.time.train_seconds:.1f} s"
+
 
 class TrainProgress(_Bars):
     """The progress callback of one run in this process."""
 
-    def __init__(self, run: RunConfig) -> None:
+    def __init__(self, task: Task[Any, Any], config: Config) -> None:
         super().__init__()
-        self.name = run_name(run)
+        self.name = run_name(task, config)
+        self.metric = task.metric
+        self.epochs = config.epochs
         self.epoch: int | None = None
         self.bar: Any = None
 
-    def __call__(self, progress: Any) -> None:
-        fields = vars(progress)
+    def __call__(self, progress: Progress) -> None:
         if self.bars is not None:
             if self.bar is None:
                 self.bar = self.bars.add_task(self.name, total=1.0, state="")
-            self.bars.update(self.bar, completed=_fraction(fields), state=_state(fields))
+            self.bars.update(self.bar, completed=_fraction(progress), state=_state(progress))
         elif self.epoch is not None and progress.epoch != self.epoch:
-            # The first report of an epoch carries the validation accuracy of the one before.
-            accuracy = _accuracy(progress.valid_accuracy)
-            print(f"epoch {self.epoch}/{progress.epochs}: validation {accuracy}", file=sys.stderr, flush=True)
+            # The first report of an epoch carries the validation score of the one before.
+            self._line(self.epoch, progress.valid or "-")
         self.epoch = progress.epoch
 
+    def end(self, outcome: Outcome) -> None:
+        """Tells of the last epoch, where this process has trained it."""
+        if self.bars is None and self.epoch is not None:
+            best = self.metric.text(outcome.valid.metrics[self.metric.name], unit=True)
+            self._line(self.epoch, f"best {best} (epoch {outcome.best_epoch})")
 
-def _fraction(progress: Mapping[str, Any]) -> float:
-    done = (progress["epoch"] - 1) * progress["batches"] + progress["batch"]
-    return min(1.0, done / max(1, progress["epochs"] * progress["batches"]))
-
-
-def _state(progress: Mapping[str, Any]) -> str:
-    text = f"epoch {progress['epoch']}/{progress['epochs']} loss {progress['loss']:.3f}"
-    return f"{text} valid {_accuracy(progress['valid_accuracy']):>6}"
-
-
-def _accuracy(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
+    def _line(self, epoch: int, text: str) -> None:
+        print(f"epoch {epoch}/{self.epochs}: validation {text}", file=sys.stderr, flush=True)
 
 
-def _outcome(event: Event) -> str:
-    row = event.row or {}
-    if event.kind == "failed":
-        return f"failed: {row['error']}"
-    if row["mean_accuracy"] is None:
-        text = f"validation {_accuracy(row['valid_accuracy'])}"
-    else:
-        text = _accuracy(row["mean_accuracy"])
-    if event.kind == "kept":
-        return f"{text} (finished before)"
-    return f"{text} in {row['time']['train_seconds']:.1f} s"
+def _fraction(progress: Progress) -> float:
+    done = (progress.epoch - 1) * progress.batches + progress.batch
+    return min(1.0, done / max(1, progress.epochs * progress.batches))
+
+
+def _state(progress: Progress) -> str:
+    text = f"epoch {progress.epoch}/{progress.epochs} loss {progress.loss:.3f}"
+    return f"{text} valid {progress.valid or '-':>6}"

@@ -17,24 +17,19 @@ def report(
         typer.Option("--out", "-o", help="The HTML file; by default DIR/report.html.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Write the report on a study: what was run, accuracies, costs, and what is told apart.
+    """Write the report on a study: what was run, scores, costs, and what is told apart.
 
     One HTML file that needs nothing else, and beside it the same in Markdown with pictures.
 
     Example: liafseq report runs/compare-babi
     """
     from liafseq.cli.options import make_folder
-    from liafseq.tasks.babi.stories.names import TASK_NAMES
-    from liafseq.tasks.report import read_results, write_html
+    from liafseq.tasks.report.write import write_html
+    from liafseq.tasks.results import read_study
 
-    results = read_results(folder)
+    study = read_study(folder)
     out = folder / "report.html" if out is None else out
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise ValueError(f"--out: expected the name of an HTML file such as report.html, got {str(out)!r}")
-    make_folder(out.parent)
-    try:
-        files = write_html(results, folder, out, TASK_NAMES)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{folder / 'results.json'}: not the results of a study ({why})") from error
-    print("Written: " + ", ".join(map(str, files)))
+    make_folder(out.absolute().parent)
+    print("Written: " + ", ".join(map(str, write_html(study, folder, out))))

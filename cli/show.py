@@ -18,8 +18,8 @@ def show(
         typer.Option("--out", "-o", help="The picture; by default RUN/show-K.png.", metavar="FILE.png"),
     ] = None,
     neurons: Annotated[int, typer.Option("--neurons", help="How many neurons: those that change most.")] = 24,
-    task: Annotated[
-        str | None, typer.Option("--task", help="Of a run on several tasks; by default the first.")
+    part: Annotated[
+        str | None, typer.Option("--part", help="Of a run on several parts, such as 6; by default the first.")
     ] = None,
     split: Annotated[
         str, typer.Option("--split", help="Which examples.", metavar="test|valid|train")
@@ -38,22 +38,18 @@ def show(
     if neurons < 1:
         raise ValueError(f"--neurons must be at least 1, got {neurons}")
     from liafseq.cli.options import make_folder
-    from liafseq.tasks.run_folder import run_task
+    from liafseq.tasks.training.folder import read_config
 
-    kind = run_task(run)
+    task, _ = read_config(run)
     out = run / f"show-{example}.png" if out is None else out
     if out.suffix.lower() != ".png" or out.is_dir():
         raise ValueError(f"--out: expected the name of a PNG file such as story.png, got {str(out)!r}")
-    if kind == "babi":
-        from liafseq.tasks.babi.show import picture
-    elif kind == "dvs":
-        from liafseq.tasks.dvs.show import picture
-    else:
-        raise ValueError(f"{run}: a run of {kind!r}, of which there is no picture")
-    make_folder(out.parent)
-    data, text = picture(run, example, neurons=neurons, task=task, split=split)
     from liafseq.tasks.storage.files import write_atomic
+    from liafseq.tasks.training.run import load
 
+    make_folder(out.absolute().parent)
+    chosen = None if part is None else task.part_names(part)[0]
+    data, text = load(run).picture(example, neurons=neurons, part=chosen, split=split)
     write_atomic(out, data)
     print(text)
     print(f"Written: {out}")

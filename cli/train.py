@@ -1,124 +1,134 @@
-"""``liafseq train``: one model, one run folder."""
+"""``liafseq train TASK``: one model, one run folder."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from liafseq.cli import options as o
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.models import check_model
-from liafseq.tasks.nodes import first_process
+from liafseq.cli.groups import TaskGroup
+from liafseq.tasks.config import FieldError, replace
+from liafseq.tasks.study.plan import StudyOptions, optioned
+from liafseq.tasks.task import Task
+from liafseq.tasks.training.processes import elastic, first_process
 
-__all__ = ["app", "train_here"]
+if TYPE_CHECKING:
+    from liafseq.tasks.results import Outcome
 
-app = typer.Typer(no_args_is_help=True)
+__all__ = ["command"]
+
+OUT = o.plain_option(
+    "out", str | None, None, "--out", "-o", panel="Study", metavar="FOLDER",
+    help="Run folder; by default runs/ and a name of its own.",
+)  # fmt: skip
+ONLY_COMPARE = frozenset(StudyOptions.model_fields) - {"options"}
 
 
-@app.callback()
-def _train() -> None:
-    """Train one model and evaluate it on the test questions.
+def command(task: Task[Any, Any]) -> Any:
+    """The function of ``liafseq train TASK``."""
+    own = o.Source(task.Config, {})
+    extra = o.Source(StudyOptions, {}, without=ONLY_COMPARE)
+    made = o.Command(task, own, extra)
 
-    Example: liafseq train babi --model liaf --tasks 1
+    def run(given: dict[str, Any]) -> None:
+        try:
+            said = made.said(given, given["config"])
+            texts = said.pop("options", ())
+            config = made.build(own, said)
+            (spec,) = optioned([config.model], texts)
+            config = with_torchrun(replace(config, model=spec))
+            spec.check(task.kinds)
+            o.check_threads(config)
+        except FieldError as error:
+            raise made.option_error(error) from None
+        if given["print_config"]:
+            print(o.settings_toml(made, config))
+            return
+        folder = Path("runs") / config.key() if given["out"] is None else o.check_out(given["out"])
+        train(task, config, folder, given["logger"])
+
+    run.__doc__ = f"""Train one model on {task.title} and score it on the test {task.word}.
+
+    The run folder holds config.json, metrics.jsonl, checkpoint.safetensors and result.json. Stopped at any
+    moment, the same command goes on where it was. Started by torchrun, its processes share the run.
+
+    Example: liafseq train {task.name} --model {task.Config().model.label} --epochs 5
     """
+    return made.function(run, OUT, o.CONFIG_FILE, o.PRINT_CONFIG, o.LOGGER)
 
 
-@app.command("babi")
-def babi(
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="liaf, lif, dalif, mlif, rnn, gru or lstm.", metavar="NAME")
-    ] = BabiRun.model,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Run folder; by default runs/ and a name of its own.", metavar="FOLDER"
-        ),
-    ] = None,
-    tasks: o.Tasks = "1",
-    source: o.Source = BabiRun.source,
-    variant: o.Variant = BabiRun.variant,
-    questions: o.Questions = BabiRun.questions,
-    test_questions: o.TestQuestions = BabiRun.test_questions,
-    valid_fraction: o.ValidFraction = BabiRun.valid_fraction,
-    data_seed: o.DataSeed = BabiRun.data_seed,
-    story: o.Stories = None,
-    hidden_size: o.HiddenSize = BabiRun.hidden_size,
-    embedding_size: o.EmbeddingSize = None,
-    model_kind: o.ModelKind = BabiRun.kind,
-    hops: o.Hops = BabiRun.hops,
-    attention: o.Attention = BabiRun.attention,
-    layers: o.Layers = BabiRun.num_layers,
-    dropout: o.Dropout = BabiRun.dropout,
-    bidirectional: o.Bidirectional = BabiRun.bidirectional,
-    readout: o.Readout = BabiRun.readout,
-    option: o.NeuronOptions = None,
-    vectors: o.Vectors = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = BabiRun.batch_size,
-    learning_rate: o.LearningRate = BabiRun.learning_rate,
-    weight_decay: o.WeightDecay = BabiRun.weight_decay,
-    schedule: o.Schedule = BabiRun.schedule,
-    warmup: o.Warmup = None,
-    clip: o.Clip = BabiRun.clip,
-    patience: o.Patience = None,
-    seed: o.Seed = BabiRun.seed,
-    device: o.Device = BabiRun.device,
-    devices: o.Devices = BabiRun.devices,
-    nodes: o.Nodes = BabiRun.nodes,
-    precision: o.Precision = BabiRun.precision,
-    threads: o.Threads = BabiRun.threads,
-) -> None:
-    """Train one model on bAbI questions and evaluate it on the test questions.
-
-    Several tasks are learnt jointly, by one model. The run folder holds config.json, metrics.jsonl,
-    checkpoint.safetensors and result.json. Stopped at any moment, the same command goes on where it was.
-    Started by torchrun, its processes share the run.
-
-    Example: liafseq train babi --model liaf --tasks 1 --epochs 10 --option decay=0.05
-    """
-    given = o.with_torchrun(dict(locals()))
-    check_model(model, "babi")
-    neuron = o.parse_neuron_options(option, [model])
-    run = o.build_run(given, model=model, tasks=o.parse_tasks(tasks), options=neuron[model])
-    o.check_device(run)
-    folder = o.make_folder(out if out is not None else Path("runs") / run.key())
-    from liafseq.tasks.babi.adapter import run as train
-
-    result = train_here(train, run, folder)
-    if result is None:
-        return
-    header = [f"task {task}" for task in result["accuracy"]]
-    row = [f"{100 * value:.1f}" for value in result["accuracy"].values()]
-    if len(row) > 1:
-        header, row = [*header, "mean"], [*row, f"{100 * result['mean_accuracy']:.1f}"]
-    from liafseq.cli.progress import print_table
-
-    print_table(["model", *header], [[run.model, *row]])
-    print(f"Test accuracy in percent; {result['parameters']:,} weights; best epoch {result['best_epoch']}.")
-    print(f"Run folder: {folder}")
-
-
-def train_here(train: Callable[..., dict[str, Any]], run: Any, folder: Path) -> dict[str, Any] | None:
-    """Trains by an adapter's ``run`` in this process; None in the helper processes of several devices,
-    which print nothing."""
+def train(task: Task[Any, Any], config: Any, folder: Path, logger: str | None) -> None:
+    """Trains in this process and tells of it; the helper processes of several devices print nothing."""
     from liafseq.cli.progress import TrainProgress, resumable
     from liafseq.tasks.storage.lock import folder_lock
+    from liafseq.tasks.training.folder import check_free
+
+    if logger is not None:
+        from liafseq.tasks.training.logger import check_logger
+
+        try:
+            check_logger(logger)
+        except ValueError as error:
+            raise ValueError(f"--logger: {error}") from None
+    check_free(folder)
+    floor = task.floor(config)  # finds what is wrong with the data, before torch is loaded
+    config.model.try_out()
+    o.check_device(config)
+    o.make_folder(folder)
+    from liafseq.tasks.training.run import run
 
     try:
         if not first_process():
-            train(run, folder)
-            return None
+            run(task, config, folder, logger=logger)
+            return
         # Ten seconds: a command that was killed a moment ago may still be going away.
-        with resumable(), folder_lock(folder, wait=10.0), TrainProgress(run) as progress:
-            return train(run, folder, progress=progress)
+        with resumable(), folder_lock(folder, wait=10.0), TrainProgress(task, config) as progress:
+            outcome = run(task, config, folder, progress=progress, logger=logger)
+            progress.end(outcome)
     except (ArithmeticError, RuntimeError) as error:
         if os.environ.get("LIAFSEQ_DEBUG"):
             raise
         text = " ".join(f"{error}".split())
         print(f"liafseq: the run failed: {type(error).__name__}: {text}", file=sys.stderr)
         raise typer.Exit(1) from None
+    _tell(task, config, outcome, floor, folder)
+
+
+def _tell(task: Task[Any, Any], config: Any, outcome: Outcome, floor: Any, folder: Path) -> None:
+    from liafseq.cli.progress import print_table
+    from liafseq.tasks.report.table import Table
+
+    metric = task.metric
+    names = list(outcome.test)
+    cells = [metric.text(outcome.test[name].metrics[metric.name]) for name in names]
+    if len(names) > 1:
+        names, cells = [*names, "mean"], [*cells, metric.text(outcome.mean(metric.name))]
+    for other in task.metrics[1:]:
+        names.append(other.words)
+        cells.append(other.text(outcome.mean(other.name)))
+    print_table(Table(("model", *names), ((config.model.label, *cells),)))
+    count = sum(outcome.examples.test.values())
+    print(
+        f"Test {metric.words}{metric.unit_words} of {count:,} {task.word}; {outcome.parameters:,} weights; "
+        f"best epoch {outcome.best_epoch}."
+    )
+    if floor:
+        shares = ", ".join(f"{metric.text(value)} ({name})" for name, value in floor.items())
+        print(f"Always the most frequent answer: {shares}.")
+    print(f"Run folder: {folder}")
+
+
+def with_torchrun(config: Any) -> Any:
+    """The run with torchrun's devices and nodes, where the command was started by torchrun."""
+    size = elastic()
+    if size is None or (config.devices, config.nodes) != (1, 1):
+        return config
+    return replace(config, devices=size[0], nodes=size[1])
+
+
+class TrainGroup(TaskGroup):
+    make = staticmethod(command)

@@ -64,7 +64,7 @@ def option(
     flag: str | None = None,
     metavar: str | None = None,
     only: str | None = None,
-    path: bool = False,
+    path: bool | tuple[str, ...] = False,
     short: str | None = None,
     hidden: bool = False,
     **bounds: Any,
@@ -77,7 +77,7 @@ def option(
         flag: the option's name without dashes; by default the field's, ``_`` as ``-``.
         metavar: how its value is shown in the help.
         only: the setting under which the field has an effect, as ``"kind=story"``.
-        path: whether the value is a file or folder; a relative one is made absolute.
+        path: whether the value is a file or folder, or the words that it may be beside one.
         short: a one-letter option.
         hidden: whether no command has it.
         bounds: as of pydantic's ``Field``: ``ge``, ``gt``, ``le``, ``lt``.

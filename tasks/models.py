@@ -85,6 +85,13 @@ class Model:
         }
 
 
+    def described(self) -> list[tuple[str, str, str]]:
+        """Its options: name, default, meaning in a line (empty for a class of another package)."""
+        from liafseq.tasks.results import value_text
+
+        return [(name, value_text(value), "") for name, value in self.options().items()]
+
+
 # Keyword-only parameters that the tasks fix themselves.
 _NOT_OPTIONS = {"device", "dtype", "state_format", "normalization", "synapse"}
 
@@ -142,8 +149,8 @@ def _all() -> dict[str, Model]:
     return {**_TABLE, **outside}
 
 
-def model(name: str) -> Model:
-    """The model of a name, or of ``package.module:Class``.
+def model(name: str, kinds: Iterable[str] = ("layer", "maps")) -> Model:
+    """The model of a name, or of ``package.module:Class``; ``kinds`` are those that an error names.
 
     Raises:
         ValueError: an unknown name, with the nearest known one.
@@ -158,9 +165,10 @@ def model(name: str) -> Model:
         found = Model(name, name, name)
         found.layer_class()
         return found
-    close = difflib.get_close_matches(name.lower(), list(table), 1)
+    names = known(kinds)
+    close = difflib.get_close_matches(name.lower(), names, 1)
     hint = f", did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown model: {name!r}{hint}; the models are {', '.join(table)}")
+    raise ValueError(f"unknown model: {name!r}{hint}; the models are {', '.join(names)}")
 
 
 class ModelSpec(BaseModel):
@@ -205,10 +213,12 @@ class ModelSpec(BaseModel):
         Raises:
             ValueError: with the names that would be right.
         """
-        found = self.model()
-        names = known(kinds)
-        if found.kind not in tuple(kinds):
-            raise ValueError(f"model {self.name!r} is not for this task; its models are {', '.join(names)}")
+        kinds = tuple(kinds)
+        found = model(self.name, kinds)
+        if found.kind not in kinds:
+            raise ValueError(
+                f"model {self.name!r} is not for this task; its models are {', '.join(known(kinds))}"
+            )
         if not self.options:
             return
         own = found.options()

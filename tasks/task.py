@@ -13,16 +13,15 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-from liafseq.tasks.config import Config
+from liafseq.tasks.config import Config, replace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from liafseq.tasks.training.batches import Batches, Examples
 
-__all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task", "find", "names"]
+__all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task", "find",
+           "installed", "names"]  # fmt: skip
 
 GROUP = "liafseq.tasks"
 
@@ -213,6 +212,18 @@ class Task(Generic[C, D]):
         """The runs in whose place one run may stand that learns all of its parts jointly."""
         return (config,)
 
+    def part_names(self, text: str) -> tuple[str, ...]:
+        """The names of parts that a person has written, with commas between them."""
+        return tuple(part.strip() for part in text.split(","))
+
+    def adapt(self, config: C) -> C:
+        """A run of a study as its model allows: settings that are not for this model are left out."""
+        return config
+
+    def on_other_data(self, config: C, **changes: Any) -> C:
+        """The run on other data, for a network that is trained already."""
+        return replace(config, **changes)
+
     def data(self, config: C, kept: Any = None) -> D:
         """The data of a run, checked.
 
@@ -342,9 +353,12 @@ def find(name: str) -> Task[Any, Any]:
         raise ValueError(f"task {name!r} ({point.value}) cannot be imported: {error}") from error
 
 
-def folder_of(task: Task[Any, Any]) -> Path:
-    """Where the task's module lies."""
-    import inspect
-    from pathlib import Path
-
-    return Path(inspect.getfile(type(task))).parent
+def installed() -> list[Task[Any, Any]]:
+    """The tasks that can be imported; one of another package that cannot must not stand in the way."""
+    found = []
+    for name in names():
+        try:
+            found.append(find(name))
+        except ValueError:
+            continue
+    return found

@@ -74,7 +74,7 @@ class BabiConfig(Config):
         str,
         option(
             "generated, hub, or the path of the published folder or archive.", DATA, metavar="SOURCE",
-            path=True, min_length=1,
+            path=("generated", "hub"), min_length=1,
         ),
     ] = "generated"  # fmt: skip
     variant: Annotated[

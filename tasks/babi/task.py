@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.babi.config import BabiConfig, parse_tasks
 from liafseq.tasks.babi.stories.names import TASK_NAMES
 from liafseq.tasks.config import replace
 from liafseq.tasks.task import ACCURACY, Mistake, Part, Study, Task
@@ -31,11 +32,7 @@ class Babi(Task[BabiConfig, "BabiData"]):
     title = "bAbI question answering"
     word = "questions"
     Config = BabiConfig
-    metrics = (
-        type(ACCURACY)(
-            **{**vars(ACCURACY), "solved": 0.95, "solved_title": "tasks with at most 5% error"}
-        ),
-    )
+    metrics = (dataclasses.replace(ACCURACY, solved=0.95, solved_title="tasks with at most 5% error"),)
     study = Study(models="liaf,liaf:gated=true,lif,dalif,gru,lstm,rnn", settings={"tasks": (1, 6, 12)})
     commands = "liafseq.tasks.babi.commands:app"
 
@@ -47,6 +44,14 @@ class Babi(Task[BabiConfig, "BabiData"]):
 
     def separate(self, config: BabiConfig) -> Sequence[BabiConfig]:
         return [replace(config, tasks=(number,)) for number in config.tasks]
+
+    def part_names(self, text: str) -> tuple[str, ...]:
+        return tuple(f"task {number}" for number in parse_tasks(text))
+
+    def on_other_data(self, config: BabiConfig, **changes: Any) -> BabiConfig:
+        if changes.get("source", "generated") != "generated":
+            changes = {"story_options": (), **changes}
+        return replace(config, **changes)
 
     def data(self, config: BabiConfig, kept: Any = None) -> BabiData:
         from liafseq.tasks.babi.data import BabiData

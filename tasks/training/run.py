@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liafseq.tasks.config import Config, replace
+from liafseq.tasks.config import Config
 from liafseq.tasks.results import Counts, Outcome, RunTime, Score
 from liafseq.tasks.storage.files import read_json, remove_leftovers, write_json
 from liafseq.tasks.task import Mistake, Part, Task
@@ -266,7 +266,7 @@ class Trained:
         if split not in self.task.split_names():
             raise ValueError(f"split must be one of {', '.join(self.task.split_names())}, got {split!r}")
         changes = {**other, **({} if device is None else {"device": device})}
-        config = replace(self.config, **changes) if changes else self.config
+        config = self.task.on_other_data(self.config, **changes) if changes else self.config
         return config, self.task.data(config, self.data.kept())
 
 

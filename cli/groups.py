@@ -1,0 +1,54 @@
+"""Groups of commands with a command for each task, made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from liafseq.tasks.task import Task, find, installed, names
+
+__all__ = ["DataGroup", "TaskGroup", "markup"]
+
+
+def markup() -> Any:
+    """Frames and colours only where a person looks; a pipe or a log gets plain text."""
+    import sys
+
+    return "rich" if sys.stdout.isatty() else None
+
+
+class TaskGroup(TyperGroup):
+    """A group whose commands are those of the tasks that are installed."""
+
+    make: ClassVar[Callable[[Task[Any, Any]], Any]]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(names())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in names():
+            return None
+        made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
+        made.command(cmd_name, no_args_is_help=False)(type(self).make(find(cmd_name)))
+        return typer.main.get_command(made)
+
+
+class DataGroup(TyperGroup):
+    """The commands about data that tasks bring."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [task.name for task in installed() if task.commands]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in names() or (path := find(cmd_name).commands) is None:
+            return None
+        from liafseq.tasks.execution.worker import resolve
+
+        app = resolve(path)
+        app.rich_markup_mode = markup()
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command

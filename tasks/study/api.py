@@ -1,0 +1,74 @@
+"""A study from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from liafseq.tasks.config import flags_of
+from liafseq.tasks.results import Study
+from liafseq.tasks.study.compare import Event, run_study
+from liafseq.tasks.study.plan import StudyOptions, matched, plan
+from liafseq.tasks.task import Task, find
+
+__all__ = ["compare"]
+
+
+def compare(
+    task: str | Task[Any, Any],
+    models: str | Iterable[str] = "",
+    folder: str | os.PathLike[str] = "",
+    *,
+    report: bool = True,
+    on_progress: Callable[[Event], None] | None = None,
+    **settings: Any,
+) -> Study:
+    """Trains and evaluates models head-to-head, as ``liafseq compare`` does.
+
+    Args:
+        task: its name, or the task.
+        models: such as ``"liaf,liaf:gated=true,gru"``, or a list of these; by default the task's own choice.
+        folder: of the study; by default ``runs/compare-<task>``.
+        report: whether report, plots and table are written into the folder.
+        on_progress: is told what happens.
+        settings: fields of the task's ``Config`` and of
+            :class:`~liafseq.tasks.study.plan.StudyOptions`: ``seeds=3``, ``epochs=5``, ``jobs=2``.
+
+    Returns:
+        The results, also in ``folder/results.json``.
+
+    Raises:
+        ValueError: (FieldError) a setting that cannot be; or the folder holds something else.
+        FileNotFoundError: no such data.
+    """
+    task = find(task) if isinstance(task, str) else task
+    own = {name: value for name, value in settings.items() if name in flags_of(StudyOptions)}
+    own["models"] = models if isinstance(models, str) else ",".join(models)
+    own["models"] = own["models"] or task.study.models
+    options = StudyOptions(**own)
+    given = {name: value for name, value in settings.items() if name not in own}
+    config = task.Config(**{**task.study.settings, **given})
+    folder = Path(folder or f"runs/compare-{task.name}")
+    configs = plan(task, config, options)
+    for spec in dict.fromkeys(config.model for config in configs):
+        spec.try_out()
+    floor = {part: value for config in task.separate(config) for part, value in task.floor(config).items()}
+    if options.match == "params":
+        configs = matched(task, configs)
+    study = run_study(
+        task,
+        configs,
+        folder,
+        jobs=options.jobs or 1,
+        floor=floor,
+        engine=options.engine,
+        search=options.searched(task, configs),
+        on_progress=on_progress,
+    )
+    if report:
+        from liafseq.tasks.report.write import write_report
+
+        write_report(study, folder)
+    return study
