@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks import files, worker
+from liafseq.tasks import worker
 from liafseq.tasks.babi import model
 from liafseq.tasks.babi.config import BabiRun
 from liafseq.tasks.metrics import read_metrics, so_far
+from liafseq.tasks.storage import files
 from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.study import compare
 

@@ -67,7 +67,7 @@ def decode_aedat3(data: bytes, where: str, sensor: Sensor | None = None) -> NDAr
     records = np.empty(total, _RECORD)
     starts = np.cumsum(counts) - counts
     # Bytes are copied with a quarter of the cost of arrays; packets may be small.
-    source, target = memoryview(data), memoryview(records.view(np.uint8))
+    source, target = memoryview(data), records.view(np.uint8).data
     begin_at = 0
     for offset, count in zip(packets[0], packets[1], strict=True):
         end_at = begin_at + count * _RECORD.itemsize

@@ -38,7 +38,7 @@ def read_aedat4(path: str | os.PathLike[str], sensor: Sensor | None = None) -> N
         raise ValueError(f"{where}: not a readable AEDAT 4 file: {error}") from error
     raw = np.concatenate(packets) if packets else np.empty(0, EVENT)
     refuse_empty(len(raw), where, 0)
-    t, x, y, p = (raw[name] for name in raw.dtype.names)
+    t, x, y, p = (raw[name] for name in raw.dtype.names or ())
     events = make_events(x, y, t, p)
     check_events(events, sensor, where)
     return events

@@ -198,7 +198,7 @@ def gesture_video(options: GestureOptions, label: int, rng: np.random.Generator)
     motion = _MOTION[label]
     shortest, longest = (1000 * ms // _FRAME_US for ms in (options.shortest_ms, options.longest_ms))
     frames = int(rng.integers(shortest, longest + 1)) + 1
-    time = np.arange(frames) * (_FRAME_US * 1e-6)
+    time = np.arange(frames, dtype=np.float64) * (_FRAME_US * 1e-6)
     # a person's rhythm is not a clock's; never so uneven that the movement turns back
     turn = 2 * np.pi * rng.uniform(*_HERTZ[motion]) * time
     phase = rng.uniform(0, 2 * np.pi) + turn + 0.25 * np.sin(turn + rng.uniform(0, 2 * np.pi))
