@@ -86,7 +86,8 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
         info, of = fields[field]
         if not of & {task.name for task in tasks.values()}:
             raise ValueError(
-                f"--{flag_of(field, info)} is for {' and '.join(sorted(of))} runs, and there is none among the given"
+                f"--{flag_of(field, info)} is for {' and '.join(sorted(of))} runs, and there is none among "
+                "the given"
             )
     errors = given["errors"]
     if errors not in (None, "-"):
@@ -102,7 +103,9 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
     for run, task in tasks.items():
         made = o.Command(task, o.Source(task.Config, {}))
         other = {
-            field: made._located(field, value) for field, value in said.items() if task.name in fields[field][1]
+            field: made._located(field, value)
+            for field, value in said.items()
+            if task.name in fields[field][1]
         }
         trained = load(run)
         try:

@@ -28,7 +28,9 @@ def models(
         str | None,
         typer.Argument(
             help="A model, for its options; by default all models.",
-            metavar="[NAME]", show_default=False, autocompletion=_model_names,
+            metavar="[NAME]",
+            show_default=False,
+            autocompletion=_model_names,
         ),
     ] = None,
 ) -> None:
@@ -39,7 +41,10 @@ def models(
     from liafseq.cli.progress import print_table
 
     if name is None:
-        rows = [(found, "maps" if model(found).kind == "maps" else "vectors", model(found).title) for found in known()]
+        rows = [
+            (found, "maps" if model(found).kind == "maps" else "vectors", model(found).title)
+            for found in known()
+        ]
         print_table(Table(("model", "reads", "is"), tuple(rows)))
         print("Its options: liafseq models NAME. In a study: --models liaf,liaf:gated=true,gru")
         return
@@ -57,7 +62,9 @@ def tasks(
         str | None,
         typer.Argument(
             help="A task, for its metrics and settings; by default all tasks.",
-            metavar="[NAME]", show_default=False, autocompletion=_task_names,
+            metavar="[NAME]",
+            show_default=False,
+            autocompletion=_task_names,
         ),
     ] = None,
 ) -> None:
@@ -70,7 +77,8 @@ def tasks(
 
     if name is None:
         rows = [
-            (found, find(found).title, ", ".join(metric.words for metric in find(found).metrics)) for found in names()
+            (found, find(found).title, ", ".join(metric.words for metric in find(found).metrics))
+            for found in names()
         ]
         print_table(Table(("task", "is", "metrics"), tuple(rows)))
         return
@@ -90,9 +98,9 @@ def tasks(
 
 
 def list_runs(
-    folder: Annotated[
-        Path, typer.Argument(help="Where the runs and studies lie.", metavar="[DIR]")
-    ] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Where the runs and studies lie.", metavar="[DIR]")] = Path(
+        "runs"
+    ),
 ) -> None:
     """List the runs and studies below a folder, with their figures.
 
@@ -116,7 +124,15 @@ def list_runs(
         for entry in study.summary:
             spread = entry.mean[metric.name]
             figure = metric.text(None if spread is None else spread.mean, unit=True)
-            studies.append((str(path.parent), study.task, entry.model, figure, f"{entry.runs - entry.failed}/{entry.runs}"))
+            studies.append(
+                (
+                    str(path.parent),
+                    study.task,
+                    entry.model,
+                    figure,
+                    f"{entry.runs - entry.failed}/{entry.runs}",
+                )
+            )
     for path in sorted(folder.rglob(CONFIG)):
         try:
             task, config = read_config(path.parent)

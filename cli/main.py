@@ -14,7 +14,19 @@ from liafseq.cli.groups import DataGroup, markup
 
 __all__ = ["app", "main"]
 
-ORDER = ("train", "evaluate", "predict", "compare", "report", "show", "list", "data", "models", "tasks", "bench")
+ORDER = (
+    "train",
+    "evaluate",
+    "predict",
+    "compare",
+    "report",
+    "show",
+    "list",
+    "data",
+    "models",
+    "tasks",
+    "bench",
+)
 """In which a person meets the commands."""
 
 

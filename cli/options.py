@@ -116,7 +116,9 @@ class Command:
         info = self.flags.get(error.field)
         if info is None:
             return error
-        return ValueError(f"--{flag_of(error.field, info)}{error.text if error.text[0] in ':=' else ' ' + error.text}")
+        return ValueError(
+            f"--{flag_of(error.field, info)}{error.text if error.text[0] in ':=' else ' ' + error.text}"
+        )
 
     def _of_file(self, file: Path) -> dict[str, Any]:
         if sys.version_info >= (3, 11):
@@ -134,7 +136,9 @@ class Command:
         for key, value in content.items():
             name = names.get(key.replace("_", "-"), key)
             if name not in self.flags:
-                raise ValueError(f"--config: {file}: no option {key!r}; the options are {', '.join(sorted(names))}")
+                raise ValueError(
+                    f"--config: {file}: no option {key!r}; the options are {', '.join(sorted(names))}"
+                )
             found[name] = tuple(value) if isinstance(value, list) and name in _REPEATABLE else value
         return found
 
@@ -176,9 +180,13 @@ def parameter(name: str, info: FieldInfo, task: Task[Any, Any], shown: str) -> i
             *names,
             help=text,
             rich_help_panel=extra(info, "panel"),
-            metavar=None if kind is bool else extra(info, "metavar") or "|".join(words if choices else []) or metavar,
+            metavar=None
+            if kind is bool
+            else extra(info, "metavar") or "|".join(words if choices else []) or metavar,
             show_default=False,
-            autocompletion=(lambda incomplete: [w for w in words if w.startswith(incomplete)]) if words else None,
+            autocompletion=(lambda incomplete: [w for w in words if w.startswith(incomplete)])
+            if words
+            else None,
         ),
     ]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -186,7 +194,11 @@ def parameter(name: str, info: FieldInfo, task: Task[Any, Any], shown: str) -> i
 
 def _kind(info: FieldInfo, name: str) -> tuple[Any, str]:
     """The type of an option, and how its value is shown in the help."""
-    inner = [kind for kind in (info.annotation, *getattr(info.annotation, "__args__", ())) if isinstance(kind, type)]
+    inner = [
+        kind
+        for kind in (info.annotation, *getattr(info.annotation, "__args__", ()))
+        if isinstance(kind, type)
+    ]
     if name in _REPEATABLE or info.annotation == Pairs.__origin__:  # type: ignore[attr-defined]
         return list, "TEXT"
     for kind, metavar in ((bool, ""), (int, "N"), (float, "X")):
@@ -199,7 +211,9 @@ def _panel(parameter: inspect.Parameter) -> str:
     return parameter.annotation.__metadata__[0].rich_help_panel
 
 
-def plain_option(name: str, kind: Any, default: Any, *flags: str, panel: str | None = None, **about: Any) -> Any:
+def plain_option(
+    name: str, kind: Any, default: Any, *flags: str, panel: str | None = None, **about: Any
+) -> Any:
     """A parameter of a command's own."""
     annotation = Annotated[kind, typer.Option(*flags, rich_help_panel=panel, **about)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -229,7 +243,9 @@ def settings_toml(command: Command, *configs: Any) -> str:
                 continue
             value = content[name]
             if name == "model":
-                options = "".join(f":{key}={value_text(item).replace(' ', ',')}" for key, item in value["options"].items())
+                options = "".join(
+                    f":{key}={value_text(item).replace(' ', ',')}" for key, item in value["options"].items()
+                )
                 value = value["label"] if ":" in value["label"] else f"{value['label']}{options}"
             elif isinstance(value, dict):
                 value = [f"{key}={value_text(item)}" for key, item in value.items()]

@@ -13,7 +13,10 @@ __all__ = ["predict"]
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN", show_default=False)],
     text: Annotated[
-        str, typer.Argument(help="A text or a file, as the run's task reads it.", metavar="TEXT", show_default=False)
+        str,
+        typer.Argument(
+            help="A text or a file, as the run's task reads it.", metavar="TEXT", show_default=False
+        ),
     ],
 ) -> None:
     """Answer a question, or say the class of a file, with the trained network of a run folder.

@@ -192,7 +192,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         )
         return out, last
 
-    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:  # noqa: ARG002 - for subclasses
+    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
         """What the current is multiplied with."""
         return None
 

@@ -75,8 +75,8 @@ class SynapticConv2d(TemporalConv2d):
     def _advance(
         self,
         current: Tensor,
-        values: dict[str, Tensor],  # noqa: ARG002 - the neurons' signature
-        states: tuple[Tensor, ...] | None,  # noqa: ARG002
-        layout: Layout,  # noqa: ARG002
+        values: dict[str, Tensor],
+        states: tuple[Tensor, ...] | None,
+        layout: Layout,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         return current, ()

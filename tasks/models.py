@@ -84,7 +84,6 @@ class Model:
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_OPTIONS
         }
 
-
     def described(self) -> list[tuple[str, str, str]]:
         """Its options: name, default, meaning in a line (empty for a class of another package)."""
         from liafseq.tasks.results import value_text
@@ -230,9 +229,7 @@ class ModelSpec(BaseModel):
             if name not in own:
                 close = difflib.get_close_matches(name, list(own), 1)
                 hint = f", did you mean {close[0]!r}?" if close else ""
-                raise ValueError(
-                    f"model {self.name!r} has no option {name!r}{hint}; it has {', '.join(own)}"
-                )
+                raise ValueError(f"model {self.name!r} has no option {name!r}{hint}; it has {', '.join(own)}")
 
     def try_out(self) -> None:
         """Builds a small layer, so that a value that the layer refuses is found before any run begins."""

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from liafseq.tasks.storage.files import read_json, write_json
 
 __all__ = [
-    "Cost", "Counts", "Fairness", "MeanCost", "Outcome", "Pair", "Reached", "Run", "Score", "Searched", "Spread",
-    "Study", "Summary", "Trial", "read_study",
+    "Cost", "Counts", "Fairness", "MeanCost", "Outcome", "Pair", "Reached", "Run", "Score", "Searched",
+    "Spread", "Study", "Summary", "Trial", "read_study",
 ]  # fmt: skip
 
 RESULTS = "results.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -300,9 +300,7 @@ class Task(Generic[C, D]):
         """A picture of what the network holds as it reads an example, and what it shows in a line."""
         raise NotImplementedError(f"task {self.name!r} has no pictures")
 
-    def mistakes(
-        self, config: C, data: D, network: nn.Module, split: str, part: str
-    ) -> Iterator[Mistake]:
+    def mistakes(self, config: C, data: D, network: nn.Module, split: str, part: str) -> Iterator[Mistake]:
         """The examples of a part that the network gets wrong."""
         raise NotImplementedError(f"task {self.name!r} does not list its mistakes")
 
@@ -337,7 +335,7 @@ def names() -> tuple[str, ...]:
     return tuple(_points())
 
 
-@lru_cache(maxsize=None)
+@cache
 def find(name: str) -> Task[Any, Any]:
     """The task of a name.
 

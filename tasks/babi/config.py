@@ -148,7 +148,9 @@ class BabiConfig(Config):
         if self.heads % 2:
             raise FieldError("heads", f"must be even, half for each direction, got {self.heads}")
         if self.kind == "story" and self.readout != "output":
-            raise FieldError("readout", f"={self.readout!r} is for kind='plain'; the story model reads outputs")
+            raise FieldError(
+                "readout", f"={self.readout!r} is for kind='plain'; the story model reads outputs"
+            )
         return self
 
     def about(self) -> str:

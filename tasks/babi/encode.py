@@ -6,12 +6,11 @@ A batch gives a story as one sequence of words (:class:`Batch`) or as a sequence
 
 from __future__ import annotations
 
-import random
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor

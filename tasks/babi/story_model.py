@@ -126,9 +126,7 @@ class SentenceReader(nn.Module):
         self.embedding = nn.Embedding(words, config.embedding_size)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
         self.seen = nn.Embedding(words, self.half)
-        self.layer = build_layer(
-            config.model, self.half, self.half, bidirectional=True
-        )
+        self.layer = build_layer(config.model, self.half, self.half, bidirectional=True)
         self.role = nn.Linear(2 * self.half, config.roles)
         self.salience = nn.Embedding(words, config.roles)
         nn.init.normal_(self.salience.weight, std=0.5)

@@ -58,9 +58,7 @@ class Babi(Task[BabiConfig, "BabiData"]):
 
         return BabiData.of(config, kept)
 
-    def examples(
-        self, config: BabiConfig, data: BabiData, split: str, part: str | None = None
-    ) -> Examples:
+    def examples(self, config: BabiConfig, data: BabiData, split: str, part: str | None = None) -> Examples:
         tasks = config.tasks if part is None else (int(part.removeprefix("task ")),)
         return data.questions(config, split, tasks)
 
@@ -107,9 +105,7 @@ class Babi(Task[BabiConfig, "BabiData"]):
         network = kind(config, len(vocabulary.words), len(vocabulary.answers))
         if config.vectors is not None and data.trains:
             with torch.no_grad():
-                network.embedding.weight.copy_(
-                    vocabulary.load_vectors(config.vectors, config.embedding_size)
-                )
+                network.embedding.weight.copy_(vocabulary.load_vectors(config.vectors, config.embedding_size))
         return network
 
     def unanswerable(self, config: BabiConfig, data: BabiData, part: str) -> str | None:

@@ -19,6 +19,7 @@ from liafseq.tasks.execution.jobs import Job, Message, Report
 
 __all__ = ["run_jobs"]
 
+
 def run_jobs(
     jobs: Sequence[Job], *, workers: int | None = None, threads: int = 1
 ) -> Generator[Report, None, None]:
@@ -74,7 +75,9 @@ class _Worker:
 
     def __init__(self, messages: queue.SimpleQueue[tuple[_Worker, Message | None]], threads: int) -> None:
         # This process' path, set before anything is imported: the worker sees the same modules.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from liafseq.tasks.execution.worker import main; main()"
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; from liafseq.tasks.execution.worker import main; main()"
+        )
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],

@@ -63,8 +63,8 @@ def run_on_ray(
             ``host:port``; where Ray is connected already, that connection is used.
 
     Yields:
-        The number of a job and a message; a lost worker is a ``"note"``, and after ``RETRIES`` of them the run
-        has ``"failed"``.
+        The number of a job and a message; a lost worker is a ``"note"``, and after ``RETRIES`` of them the
+        run has ``"failed"``.
 
     Raises:
         OSError: there is no such cluster.
@@ -86,9 +86,7 @@ def run_on_ray(
             ) from error
 
 
-def _run(
-    ray: Any, jobs: Sequence[Job], workers: int | None, threads: int
-) -> Generator[Report, None, None]:
+def _run(ray: Any, jobs: Sequence[Job], workers: int | None, threads: int) -> Generator[Report, None, None]:
     # Taken up again here and not by Ray, so that each time is told of.
     perform = ray.remote(max_retries=0)(_perform)
     needs = [_needs(job.config, threads) for job in jobs]

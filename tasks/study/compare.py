@@ -17,7 +17,14 @@ from typing import Any
 from liafseq.tasks.config import Config
 from liafseq.tasks.execution.engines import Engine, engine_of
 from liafseq.tasks.results import (
-    RESULTS, MetricAbout, Run, Spread, Study, StudyTime, Summary, SummaryTime,
+    RESULTS,
+    MetricAbout,
+    Run,
+    Spread,
+    Study,
+    StudyTime,
+    Summary,
+    SummaryTime,
 )  # fmt: skip
 from liafseq.tasks.storage.files import remove_leftovers
 from liafseq.tasks.storage.lock import folder_lock
@@ -144,7 +151,9 @@ def check_folder(folder: Path, task: Task[Any, Any], configs: Sequence[Config] |
         except ValueError as error:
             if "not valid JSON" in str(error):
                 return  # damaged, and written anew
-            raise ValueError(f"{folder}: {RESULTS} is not that of a study of this version; {advice}") from None
+            raise ValueError(
+                f"{folder}: {RESULTS} is not that of a study of this version; {advice}"
+            ) from None
         if found.task != task.name:
             raise ValueError(f"{folder}: holds a study of task {found.task!r}, not {task.name!r}; {advice}")
         if configs is not None and found.search is None:
@@ -166,9 +175,7 @@ def _of_a_run(path: Path) -> bool:
     return path.is_dir() and all(name.name in (".lock", "error.txt") for name in path.iterdir())
 
 
-def summarise(
-    runs: Iterable[Run], metrics: Sequence[Metric], parts: Sequence[str]
-) -> tuple[Summary, ...]:
+def summarise(runs: Iterable[Run], metrics: Sequence[Metric], parts: Sequence[str]) -> tuple[Summary, ...]:
     """One summary per model, in the order in which the models appear."""
     runs = list(runs)
     return tuple(
@@ -184,7 +191,9 @@ def _summary(runs: Sequence[Run], metrics: Sequence[Metric], parts: Sequence[str
         seconds[run.seed] = seconds.get(run.seed, 0.0) + run.done.time.train_seconds
     figures = {metric.name: _by_part(good, metric.name, parts) for metric in metrics}
     of_first = figures[metrics[0].name]
-    whole = [seed for seed in dict.fromkeys(run.seed for run in good) if all(seed in of_first[p] for p in parts)]
+    whole = [
+        seed for seed in dict.fromkeys(run.seed for run in good) if all(seed in of_first[p] for p in parts)
+    ]
     solved = [sum(metrics[0].is_solved(of_first[part][seed]) for part in parts) for seed in whole]
     mean: dict[str, Spread | None] = {}
     for metric in metrics:

@@ -37,8 +37,8 @@ def _search(
     if search is None:
         same = _values(configs, "learning_rate")
         return [
-            f"No settings were searched: learning rate {same}{'' if alone else ' for all models'}, options of "
-            "models as given or by default."
+            f"No settings were searched: learning rate {same}{'' if alone else ' for all models'}, options "
+            "of models as given or by default."
         ]
     lines = [search.line]
     for label, found in search.models.items():

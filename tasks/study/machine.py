@@ -9,7 +9,6 @@ from pathlib import Path
 
 from liafseq.tasks.results import Machine
 
-
 __all__ = ["cores", "machine", "processor"]
 
 

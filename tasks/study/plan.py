@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from liafseq.tasks.config import (
-    MACHINE, MODEL, STUDY, TRAINING, Config, FieldError, Settings, flag_of, flags_of, option, replace,
+    MACHINE,
+    MODEL,
+    STUDY,
+    TRAINING,
+    Config,
+    FieldError,
+    Settings,
+    flag_of,
+    flags_of,
+    option,
+    replace,
 )  # fmt: skip
 from liafseq.tasks.models import ModelSpec, parse_specs, with_options
 from liafseq.tasks.study.search import Search
@@ -32,8 +42,8 @@ class StudyOptions(Settings):
     match: Annotated[
         Literal["hidden", "params"],
         option(
-            "hidden: the same hidden size for all; params: as many weights, within 2%, as the first model has "
-            "with --hidden-size.",
+            "hidden: the same hidden size for all; params: as many weights, within 2%, as the first model "
+            "has with --hidden-size.",
             STUDY,
         ),
     ] = "hidden"
@@ -77,7 +87,7 @@ class StudyOptions(Settings):
     ray_address: Annotated[
         str,
         option(
-            "The Ray cluster: auto (the one of this machine), local (started for this command), or HOST:PORT.",
+            "The Ray cluster: auto (the one of this machine), local (for this command), or HOST:PORT.",
             MACHINE, metavar="ADDRESS",
         ),
     ] = "auto"  # fmt: skip
@@ -150,9 +160,7 @@ def parameters(task: Task[Any, Any], config: Config) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def match_parameters(
-    task: Task[Any, Any], config: Config, target: int, tolerance: float = 0.02
-) -> Config:
+def match_parameters(task: Task[Any, Any], config: Config, target: int, tolerance: float = 0.02) -> Config:
     """The run with the hidden size that brings its number of parameters nearest to a target.
 
     Args:
@@ -170,7 +178,9 @@ def match_parameters(
         return parameters(task, replace(config, hidden_size=hidden))
 
     if count(1) == count(2):
-        raise ValueError(f"the hidden size says nothing of the size of {config.model.label}; use match=hidden")
+        raise ValueError(
+            f"the hidden size says nothing of the size of {config.model.label}; use match=hidden"
+        )
     low, high = 0, 1  # more hidden units make more parameters: low is too few, high is enough
     while count(high) < target:
         low, high = high, high * 2

@@ -123,7 +123,7 @@ class Search:
         return self.parts is None or set(parts) <= set(self.parts)
 
     def check(self, runs: Iterable[tuple[str, ...]]) -> None:
-        """Raises ValueError where no run of the study, given by its parts, is on a part of the search alone."""
+        """Raises ValueError where no run, given by its parts, is on a part of the search alone."""
         found = set(runs)
         if missing := [part for part in self.parts or () if (part,) not in found]:
             raise ValueError(
@@ -207,7 +207,9 @@ def settle(
             entries.append(_trial(setting, own, metric))
         scores = [-math.inf if entry.valid is None else metric.better(entry.valid) for entry in entries]
         models[label] = ModelSearch(tried=tuple(entries), chosen=scores.index(max(scores)))
-    chosen = [_with(config, tried[config.model.label][models[config.model.label].chosen]) for config in configs]
+    chosen = [
+        _with(config, tried[config.model.label][models[config.model.label].chosen]) for config in configs
+    ]
     spaces = {config.model.label: neuron_space(config.model) for config in first.values()}
     epochs = configs[0].epochs
     where = "" if search.parts is None else f" on {', '.join(search.parts)}"

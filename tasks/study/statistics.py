@@ -1,7 +1,9 @@
 """How sure a study is: intervals of its figures, and which models it tells apart.
 
-The figures are those of the first metric of the task. **Interval.** The mean over the parts of a study is a
-sum over its strata, the parts (or, where one run learns several jointly, those together). The seeds of each stratum are drawn anew, with
+The figures are those of the first metric of the task.
+
+**Interval.** The mean over the parts of a study is a sum over its strata, the parts (or, where one run
+learns several jointly, those together). The seeds of each stratum are drawn anew, with
 replacement, 10,000 times, and the 2.5% and 97.5% points of the resulting means taken (Efron and
 Tibshirani 1993, An Introduction to the Bootstrap, chapters 6, 13 and 16). From n seeds alone that is too
 narrow: by sqrt((n - 1) / n), because the spread is that around the sample's own mean, and because
@@ -71,8 +73,8 @@ def bootstrap_interval(
         seed: of the resampling.
 
     Returns:
-        (low, high) within the bounds, rounded to six digits; None where a stratum has one value only, or where no
-        value differs from the others of its stratum: then the seeds say nothing of their spread.
+        (low, high) within the bounds, rounded to six digits; None where a stratum has one value only, or
+        where no value differs from the others of its stratum: then the seeds say nothing of their spread.
 
     >>> bootstrap_interval([[0.90, 0.92, 0.91, 0.93, 0.91]])
     (0.90133, 0.92667)
@@ -202,9 +204,15 @@ def compare_pairs(runs: Iterable[Run], metric: Metric) -> tuple[Pair, ...]:
             verdict = "better" if metric.better(difference) > 0 else "worse"
         pairs.append(
             Pair(
-                first=first, second=second, difference=difference, parts=parts, pairs=len(values),
-                p=p, p_holm=corrected, verdict=verdict,
-            )  # fmt: skip
+                first=first,
+                second=second,
+                difference=difference,
+                parts=parts,
+                pairs=len(values),
+                p=p,
+                p_holm=corrected,
+                verdict=verdict,
+            )
         )
     return tuple(pairs)
 

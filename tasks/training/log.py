@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from liafseq.tasks.results import Reached, Value
 from liafseq.tasks.task import Metric
 
-__all__ = ["METRICS", "Epoch", "best_epoch", "log_text", "read_log", "reached"]
+__all__ = ["METRICS", "Epoch", "best_epoch", "log_text", "reached", "read_log"]
 
 METRICS = "metrics.jsonl"
 

@@ -247,7 +247,9 @@ class Trained:
         for part in self.task.parts(config):
             yield from self.task.mistakes(config, data, self.network, split, part.name)
 
-    def picture(self, example: int, *, neurons: int = 24, part: str | None = None, split: str = "test") -> Any:
+    def picture(
+        self, example: int, *, neurons: int = 24, part: str | None = None, split: str = "test"
+    ) -> Any:
         """A PNG picture of what the network holds as it reads an example, and what it shows in a line."""
         parts: list[Part] = list(self.task.parts(self.config))
         if part is not None and part not in [found.name for found in parts]:

@@ -368,7 +368,7 @@ def test_a_peer_is_timed_beside_the_layers(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_peer_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(nn.Module):
-        def __init__(self, inputs: int, hidden: int) -> None:  # noqa: ARG002
+        def __init__(self, inputs: int, hidden: int) -> None:
             raise AttributeError("no such version")
 
     _package(monkeypatch, Broken)
