@@ -10,7 +10,7 @@ import typer
 from liafseq.tasks.models import known, model
 from liafseq.tasks.report.table import Table
 from liafseq.tasks.results import value_text
-from liafseq.tasks.task import find, names
+from liafseq.tasks.task import find, installed, names
 
 __all__ = ["list_runs", "models", "tasks"]
 
@@ -77,8 +77,8 @@ def tasks(
 
     if name is None:
         rows = [
-            (found, find(found).title, ", ".join(metric.words for metric in find(found).metrics))
-            for found in names()
+            (task.name, task.title, ", ".join(metric.words for metric in task.metrics))
+            for task in installed()
         ]
         print_table(Table(("task", "is", "metrics"), tuple(rows)))
         return

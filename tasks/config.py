@@ -264,7 +264,11 @@ def digest(content: Any) -> str:
 _SEED = {"ge": 0, "lt": 2**63}
 _COUNT = {"ge": 1, "le": 1_000_000}
 
-Spec = Annotated[ModelSpec, BeforeValidator(as_spec)]
+Spec = Annotated[
+    ModelSpec,
+    BeforeValidator(as_spec),
+    option("The model, with its settings.", STUDY, short="m", metavar="NAME[:OPTION=VALUE...]"),
+]
 HiddenSize = Annotated[int, option("Units of each recurrent layer.", MODEL, **_COUNT)]
 NumLayers = Annotated[
     int, option("Recurrent layers on top of one another.", MODEL, flag="layers", ge=1, le=1000)

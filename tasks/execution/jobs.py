@@ -11,7 +11,7 @@ __all__ = ["Job", "Message", "Report"]
 
 
 class Job(Value):
-    """One run for a worker: ``runner`` is ``module:function``, called as :func:`liafseq.tasks.training.run`."""
+    """One run for a worker; ``runner`` is ``module:function``, called as ``training.run.run``."""
 
     runner: str
     task: str
