@@ -13,13 +13,14 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-from liafseq.tasks.config import Config
+from liafseq.tasks.config import Config, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor, nn
 
+    from liafseq.tasks.models import ModelSpec
     from liafseq.tasks.training.batches import Batches, Examples
 
 __all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task", "find", "names"]
@@ -212,6 +213,10 @@ class Task(Generic[C, D]):
     def separate(self, config: C) -> Sequence[C]:
         """The runs in whose place one run may stand that learns all of its parts jointly."""
         return (config,)
+
+    def adapt(self, config: C, model: ModelSpec) -> C:
+        """The run of a study with one of its models; without a setting that is only for others of them."""
+        return replace(config, model=model)
 
     def data(self, config: C, kept: Any = None) -> D:
         """The data of a run, checked.
