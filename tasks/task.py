@@ -18,6 +18,7 @@ from liafseq.tasks.config import Config, replace
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from liafseq.tasks.models import ModelSpec
     from liafseq.tasks.training.batches import Batches, Examples
 
 __all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task", "find",
@@ -216,9 +217,9 @@ class Task(Generic[C, D]):
         """The names of parts that a person has written, with commas between them."""
         return tuple(part.strip() for part in text.split(","))
 
-    def adapt(self, config: C) -> C:
-        """A run of a study as its model allows: settings that are not for this model are left out."""
-        return config
+    def adapt(self, config: C, model: ModelSpec) -> C:
+        """The run of a study with one of its models; without a setting that is only for others of them."""
+        return replace(config, model=model)
 
     def on_other_data(self, config: C, **changes: Any) -> C:
         """The run on other data, for a network that is trained already."""

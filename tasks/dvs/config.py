@@ -1,167 +1,190 @@
-"""One run on recordings of an event camera as one frozen, validated value."""
+"""One run on recordings of an event camera as one frozen, checked value."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from liafseq.tasks.dvs.compression import METHODS, Compression
-from liafseq.tasks.dvs.names import DATA_SETS, GENERATED
-from liafseq.tasks.fields import Kinds, build, check_fields, check_whole, digest, to_json
-from liafseq.tasks.models import check_model, is_spiking_convolution
+from pydantic import BeforeValidator, Field, model_validator
 
-__all__ = ["DvsRun"]
-
-_KINDS = Kinds(
-    whole={
-        "recordings": 0,
-        "test_recordings": 0,
-        "steps": 0,
-        "step_us": 0,
-        "pool": 1,
-        "kernel_size": 1,
-        "shift": 0,
-    },
-    real={
-        "tau_us": (0.0, False, math.inf, False),
-        "turn": (0.0, True, 180.0, True),
-        "zoom": (0.0, True, 1.0, True),
-    },
-    choice={
-        "data": DATA_SETS,
-        "compress": METHODS,
-        "normalization": ("batch", "none"),
-        "head": ("flat", "mean"),
-        "aggregate": ("mean", "last", "max"),
-    },
-    pairs=("options", "data_options"),
-    flag=("synapse",),
+from liafseq.tasks.config import (
+    DATA,
+    MODEL,
+    TRAINING,
+    BatchSize,
+    Config,
+    Dropout,
+    Epochs,
+    FieldError,
+    Mistyped,
+    Pairs,
+    Spec,
+    Warmup,
+    WeightDecay,
+    option,
 )
+from liafseq.tasks.dvs.compression.settings import Compression, Method
+from liafseq.tasks.dvs.names import DATA_SETS, GENERATED, DataSet
+from liafseq.tasks.models import Model, ModelSpec
+
+__all__ = ["DvsConfig", "has_synapse", "parse_channels"]
+
+_WHOLE = {"ge": 0, "lt": 2**63}
+_POSITIVE = {"ge": 1, "lt": 2**63}
 
 
-@dataclass(frozen=True)
-class DvsRun:
-    """Everything that is needed to repeat one run.
+def parse_channels(value: Any) -> Any:
+    """Numbers of maps from ``16,32`` or from numbers.
 
-    Attributes:
-        model: a name of the registry (:mod:`liafseq.tasks.models`).
-        data: the data set.
-        data_dir: the folder of a published data set; None for generated ones.
-        data_options: options of the data set, as ``(("scale", 4), ...)`` or a mapping.
-        recordings, test_recordings: how many of each split are used at most; 0: all.
-        valid_fraction: the part of the training recordings held out for validation.
-        compress, steps, step_us, tau_us, pool: see :class:`liafseq.tasks.dvs.compression.Compression`.
-        channels: of the convolutional blocks, one number each; the ``conv`` models.
-        kernel_size: of all convolutions; odd.
-        normalization: after each convolution.
-        synapse: convolutions through a learned exponential synapse over the steps.
-        hidden_size, num_layers: of the recurrent models over flattened frames.
-        head: what the linear layer reads of the last maps: all of their pixels, or their mean.
-        aggregate: over the steps, before the head: mean, last or largest.
-        dropout: before the head.
-        shift: most pixels by which training recordings are moved by chance.
-        turn, zoom: most degrees by which they are turned, and part of their size by which they are
-            enlarged or made smaller, by chance.
-        options: neuron options of a liafseq layer, as ``(("decay", 0.5), ...)`` or a mapping.
-        epochs, ..., score_test: as of :class:`liafseq.tasks.babi.config.BabiRun`.
+    >>> parse_channels("16, 32"), parse_channels([16, 32])
+    ((16, 32), (16, 32))
+    """
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+            raise ValueError(f": expected whole numbers such as 16,32, got {value!r}")
+        return tuple(map(int, parts))
+    if not isinstance(value, (tuple, list)):
+        raise Mistyped(f"must be whole numbers such as (16, 32), got {value!r}")
+    if not value:
+        raise ValueError("must name at least one convolutional block, got none")
+    return tuple(value)
 
-    Raises:
-        TypeError, ValueError: a field of another type, or out of its range; names the field.
 
-    >>> DvsRun(model="conv-liaf").key()[:20]
+def has_synapse(model: Model) -> bool:
+    """Whether a model can have a synapse: the spiking convolutions."""
+    return model.kind == "maps" and model.spiking
+
+
+class DvsConfig(Config):
+    """One run on recordings of an event camera.
+
+    ``channels``, ``kernel_size``, ``normalization`` and ``head`` are of the models over maps, ``hidden_size``
+    and ``num_layers`` of the recurrent ones over flattened maps. How a recording becomes steps:
+    :meth:`compression`. Where ``step_us`` is given and ``steps`` is not, ``steps`` is 0.
+
+    >>> DvsConfig().key()[:20]
     'conv-liaf-digits-s0-'
-    >>> DvsRun.from_json(DvsRun(channels=(8, 16)).to_json()) == DvsRun(channels=(8, 16))
+    >>> DvsConfig.from_json(DvsConfig(channels=(8, 16)).to_json()) == DvsConfig(channels=(8, 16))
     True
+    >>> DvsConfig(step_us=9_000).steps
+    0
     """
 
-    model: str = "conv-liaf"
-    data: str = "digits"
-    data_dir: str | None = None
-    data_options: tuple[tuple[str, Any], ...] = ()
-    recordings: int = 0
-    test_recordings: int = 0
-    valid_fraction: float = 0.1
-    compress: str = "time"
-    steps: int = 6
-    step_us: int = 0
-    tau_us: float = 20_000.0
-    pool: int = 2
-    channels: tuple[int, ...] = (16, 32)
-    kernel_size: int = 3
-    normalization: str = "batch"
-    synapse: bool = False
-    hidden_size: int = 128
-    num_layers: int = 1
-    head: str = "flat"
-    aggregate: str = "mean"
-    dropout: float = 0.2
-    shift: int = 1
-    turn: float = 0.0
-    zoom: float = 0.0
-    options: tuple[tuple[str, Any], ...] = ()
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    schedule: str = "cosine"
-    warmup: float = 0.05
-    clip: float = 1.0
-    patience: int = 0
-    data_seed: int = 0
-    seed: int = 0
-    device: str = "cpu"
-    precision: str = "32-true"
-    devices: int = 1
-    nodes: int = 1
-    threads: int = 1
-    score_test: bool = True
+    model: Spec = ModelSpec(name="conv-liaf", label="conv-liaf")
+    data: Annotated[
+        DataSet, option(f"The data set: {', '.join(DATA_SETS)}.", DATA, metavar="NAME")
+    ] = "digits"  # fmt: skip
+    data_dir: Annotated[
+        str | None,
+        option(
+            "Folder of a published data set, as its authors publish it.", DATA, metavar="FOLDER", path=True
+        ),
+    ] = None
+    data_options: Annotated[
+        Pairs,
+        option(
+            "Option of the data set, such as motion=slow (digits) or scale=8 (mnist-dvs). Repeatable.",
+            DATA, flag="data-option", metavar="NAME=VALUE",
+        ),
+    ] = ()  # fmt: skip
+    recordings: Annotated[
+        int, option("Training recordings, validation included; 0: all.", DATA, metavar="N", **_WHOLE)
+    ] = 0
+    test_recordings: Annotated[int, option("Test recordings; 0: all.", DATA, metavar="N", **_WHOLE)] = 0
+    compress: Annotated[
+        Method,
+        option(
+            "time, count: frames of equal time or number of events; voxel: bilinear in time; synapse: "
+            "spatio-temporal compression.",
+            DATA,
+        ),
+    ] = "time"
+    steps: Annotated[
+        int, option("Time steps T of every recording; 0 with --step-us.", DATA, metavar="T", **_WHOLE)
+    ] = 6
+    step_us: Annotated[
+        int,
+        option("Microseconds per step, so that T grows with the recording; 0: --steps.", DATA, **_WHOLE),
+    ] = 0
+    tau_us: Annotated[
+        float,
+        option("Time constant of the synapse in microseconds.", DATA, only="compress=synapse", gt=0),
+    ] = 20_000.0
+    pool: Annotated[int, option("Add up blocks of this many pixels a side.", DATA, **_POSITIVE)] = 2
+    channels: Annotated[
+        tuple[Annotated[int, Field(**_POSITIVE)], ...],
+        BeforeValidator(parse_channels),
+        option("Maps of each convolutional block.", MODEL, metavar="16,32"),
+    ] = (16, 32)
+    kernel_size: Annotated[
+        int, option("Side of the convolutions' kernels; odd.", MODEL, **_POSITIVE)
+    ] = 3  # fmt: skip
+    normalization: Annotated[Literal["batch", "none"], option("After each convolution.", MODEL)] = "batch"
+    synapse: Annotated[
+        bool,
+        option(
+            "Synaptic blocks: a learned exponential synapse behind each spiking convolution.", MODEL
+        ),
+    ] = False  # fmt: skip
+    hidden_size: Annotated[
+        int, option("Units of the recurrent models over flattened frames.", MODEL, ge=1, le=1_000_000)
+    ] = 128
+    head: Annotated[
+        Literal["flat", "mean"], option("What answers: all pixels of the last maps, or their mean.", MODEL)
+    ] = "flat"
+    aggregate: Annotated[
+        Literal["mean", "last", "max"], option("Over the steps, before the head.", MODEL)
+    ] = "mean"  # fmt: skip
+    dropout: Dropout = 0.2
+    shift: Annotated[
+        int,
+        option("Training recordings are moved by up to so many pixels by chance.", TRAINING, **_WHOLE),
+    ] = 1
+    turn: Annotated[
+        float, option("They are turned by up to so many degrees by chance.", TRAINING, ge=0, le=180)
+    ] = 0.0
+    zoom: Annotated[
+        float,
+        option("They are enlarged or made smaller by up to this part by chance.", TRAINING, ge=0, le=1),
+    ] = 0.0
+    epochs: Epochs = 20
+    batch_size: BatchSize = 32
+    weight_decay: WeightDecay = 1e-2
+    warmup: Warmup = 0.05
 
-    def __post_init__(self) -> None:
-        check_fields(self, _KINDS)
-        if self.data_dir is not None and not isinstance(self.data_dir, str):
-            raise TypeError(f"data_dir must be the path of a folder or None, got {self.data_dir!r}")
-        if isinstance(self.channels, (str, bytes)) or not hasattr(self.channels, "__iter__"):
-            raise TypeError(f"channels must be whole numbers such as (16, 32), got {self.channels!r}")
-        object.__setattr__(self, "channels", tuple(self.channels))
-        if not self.channels:
-            raise ValueError("channels must name at least one convolutional block, got none")
-        for number in self.channels:
-            check_whole("channels", number, 1)
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_give_way(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("step_us") and "steps" not in values:
+            return {**values, "steps": 0}
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DvsConfig:
         if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
+            raise FieldError("kernel_size", f"must be odd, got {self.kernel_size}")
         if self.data in GENERATED and self.data_dir is not None:
-            raise ValueError(f"data_dir is for published data sets; {self.data} is generated")
+            raise FieldError("data_dir", f"is for published data sets; {self.data} is generated")
         if self.data not in GENERATED and self.data_dir is None:
-            raise ValueError(f"data_dir must name the folder of {self.data}, got None")
-        check_model(self.model, "dvs", dict(self.options))
-        if self.synapse and not is_spiking_convolution(self.model):
-            raise ValueError(f"synapse is for the spiking convolutions, not for {self.model}")
+            raise FieldError("data_dir", f"must name the folder of {self.data}, got None")
+        try:
+            self.model.check()
+        except ValueError as error:
+            raise FieldError("model", f": {error}") from error
+        if self.synapse and not has_synapse(self.layer()):
+            raise FieldError("synapse", f"is for the spiking convolutions, not for {self.model.name}")
         self.compression()
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The data set, as a study's one task."""
-        return (self.data,)
+        return self
 
     def compression(self) -> Compression:
         """How recordings become steps."""
-        return Compression(self.compress, self.steps, self.step_us, self.tau_us, self.pool)
+        return Compression(
+            method=self.compress,
+            steps=self.steps,
+            step_us=self.step_us,
+            tau_us=self.tau_us,
+            pool=self.pool,
+        )
 
-    def key(self) -> str:
-        """A name for the run's folder: model, data set, seed and a hash of all fields."""
-        return f"{self.model}-{self.data}-s{self.seed}-{digest(self.to_json())}"
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields as values of JSON: tuples become lists, pairs a mapping."""
-        return to_json(self, _KINDS)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> DvsRun:
-        """The run of :meth:`to_json`; fields that are missing have their defaults.
-
-        Raises:
-            TypeError, ValueError: not a mapping, an unknown field, or a value out of its range.
-        """
-        return build(cls, content)
+    def about(self) -> str:
+        return self.data

@@ -1,18 +1,62 @@
-"""The compressed splits of a run: training, validation, test."""
+"""The data of a run: what its network must know of it, and its compressed splits."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from liafseq.tasks.dvs.compression import Compression
-from liafseq.tasks.dvs.config import DvsRun
+from liafseq.tasks.dvs.config import DvsConfig
 from liafseq.tasks.dvs.encode import Compressed, compress_all, hold_out
 from liafseq.tasks.dvs.events import Recordings, Sensor
 from liafseq.tasks.dvs.sources import open_recordings
 from liafseq.tasks.storage.cache import cache_folder
 
-__all__ = ["Split", "load_split", "open_split", "prepare"]
+__all__ = ["DvsData", "Split", "load_split", "open_split"]
+
+
+@dataclass(frozen=True)
+class DvsData:
+    """The names of the classes, and the sensor; the recordings are read where they are asked for."""
+
+    classes: tuple[str, ...]
+    sensor: Sensor
+
+    @classmethod
+    def of(cls, config: DvsConfig, kept: Any = None) -> DvsData:
+        """The data of a run, or of a run folder that has ``kept`` classes and sensor.
+
+        Raises:
+            FileNotFoundError, ValueError: as of :func:`load_split`, or ``kept`` is of something else.
+        """
+        if kept is None:
+            found = load_split(config, "train")
+            return cls(found.classes, found.sensor)
+        try:
+            width, height = kept["sensor"]
+            return cls(tuple(map(str, kept["classes"])), Sensor(int(width), int(height)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"not the classes and the sensor of a run: {kept!r:.80}") from error
+
+    def kept(self) -> Any:
+        return {"classes": list(self.classes), "sensor": list(self.sensor)}
+
+    def split(self, config: DvsConfig, name: str) -> Compressed:
+        """The recordings of ``train`` (without the validation part), ``valid`` or ``test``.
+
+        Raises:
+            FileNotFoundError, ValueError: as of :func:`load_split`, or they are of other classes or of
+                another sensor.
+        """
+        found = load_split(config, name)
+        if (found.classes, found.sensor) != (self.classes, self.sensor):
+            raise ValueError(
+                f"{config.data} has other classes or another sensor ({len(found.classes)}, "
+                f"{found.sensor.width} x {found.sensor.height} pixels) than the network was trained for "
+                f"({len(self.classes)}, {self.sensor.width} x {self.sensor.height} pixels)"
+            )
+        return found.data
 
 
 class Split(NamedTuple):
@@ -23,16 +67,7 @@ class Split(NamedTuple):
     classes: tuple[str, ...]
 
 
-class Prepared(NamedTuple):
-    """What a run trains on, and the size of its network's input and output."""
-
-    train: Compressed
-    valid: Compressed
-    size: tuple[int, int]
-    classes: tuple[str, ...]
-
-
-def open_split(config: DvsRun, split: str) -> Recordings:
+def open_split(config: DvsConfig, split: str) -> Recordings:
     """The recordings of the train or test split of a run, not compressed."""
     count = config.recordings if split == "train" else config.test_recordings
     return open_recordings(
@@ -45,12 +80,14 @@ def open_split(config: DvsRun, split: str) -> Recordings:
     )
 
 
-def load_split(config: DvsRun, split: str) -> Split:
+def load_split(config: DvsConfig, split: str) -> Split:
     """A split of a run: ``train`` (without the validation part), ``valid`` or ``test``.
 
     Raises:
         FileNotFoundError, ValueError: as of :func:`open_recordings` and of the compression.
     """
+    if split not in ("train", "valid", "test"):
+        raise ValueError(f"split must be train, valid or test, got {split!r}")
     part = "test" if split == "test" else "train"
     key = (config.data, config.data_dir, config.data_options, config.data_seed)
     count = config.recordings if part == "train" else config.test_recordings
@@ -59,12 +96,6 @@ def load_split(config: DvsRun, split: str) -> Split:
         return found
     train, valid = hold_out(found.data, config.valid_fraction, config.data_seed)
     return found._replace(data=train if split == "train" else valid)
-
-
-def prepare(config: DvsRun) -> Prepared:
-    """Training and validation part of a run."""
-    train, valid = load_split(config, "train"), load_split(config, "valid")
-    return Prepared(train.data, valid.data, config.compression().shape(train.sensor), train.classes)
 
 
 # A worker does several runs on equal data: the last splits stay in memory.

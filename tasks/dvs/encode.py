@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from liafseq.tasks.batches import batch_slices
+from liafseq.tasks.config import digest
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.events import Recordings
-from liafseq.tasks.fields import digest
 from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 
-__all__ = ["Batch", "Compressed", "Move", "RecordingBatches", "compress_all", "hold_out"]
+__all__ = ["Batch", "Compressed", "Move", "Moved", "compress_all", "hold_out"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,22 +70,24 @@ class Compressed:
     starts: Tensor
     labels: Tensor
 
+    # Not for batches: these need not be of recordings of like length.
+    lengths = None
+
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, rows: list[int]) -> Compressed:
+    def select(self, rows: Sequence[int]) -> Compressed:
         """Some of the recordings, in the order of ``rows``; the frames are copied."""
         parts = [self.frames[self.starts[row] : self.starts[row + 1]] for row in rows]
         lengths = [0, *(len(part) for part in parts)]
         frames = torch.cat(parts) if parts else self.frames[:0]
-        return Compressed(frames, torch.tensor(lengths).cumsum(0), self.labels[rows])
+        return Compressed(frames, torch.tensor(lengths).cumsum(0), self.labels[list(rows)])
 
-    def batch(self, rows: list[int], moves: list[Move] | None = None) -> Batch:
+    def batch(self, rows: Sequence[int], moves: Sequence[Move] | None = None) -> Batch:
         """The batch of some rows, longest first; ``moves`` says how each is moved."""
-        lengths = self.starts[1:] - self.starts[:-1]
-        order = sorted(range(len(rows)), key=lambda at: -int(lengths[rows[at]]))
+        order = self._longest_first(rows)
         picked = [rows[at] for at in order]
-        sizes = lengths[picked]
+        sizes = self.starts.diff()[picked]
         frames = self.frames.new_zeros(int(sizes.max()), len(rows), *self.frames.shape[1:])
         for column, (row, at) in enumerate(zip(picked, order, strict=True)):
             steps = self.frames[self.starts[row] : self.starts[row + 1]]
@@ -98,6 +99,55 @@ class Compressed:
             else:
                 _shifted(steps, place, moves[at].down, moves[at].right)
         return Batch(frames, sizes, self.labels[picked])
+
+    def places(self, rows: Sequence[int]) -> list[int]:
+        """Where in their batch each of some rows stands."""
+        order = self._longest_first(rows)
+        return sorted(range(len(order)), key=order.__getitem__)
+
+    def _longest_first(self, rows: Sequence[int]) -> list[int]:
+        steps = self.starts.diff()
+        return sorted(range(len(rows)), key=lambda at: -int(steps[rows[at]]))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Recordings that are moved by chance in training.
+
+    Attributes:
+        data: the recordings.
+        shift: most pixels by which one is moved in each direction.
+        turn: most degrees by which it is turned.
+        zoom: most by which it is enlarged, or made smaller, as a part of its size.
+    """
+
+    data: Compressed
+    shift: int = 0
+    turn: float = 0.0
+    zoom: float = 0.0
+
+    lengths = None  # as of the data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """The batch of some rows, unmoved."""
+        return self.data.batch(rows)
+
+    def change(self, chance: random.Random) -> Move | None:
+        """How one recording is moved; None where none is."""
+        far = self.shift
+        if not (far or self.turn or self.zoom):
+            return None
+        down, right = chance.randint(-far, far), chance.randint(-far, far)
+        # Enlarging by a part is as likely as making smaller by it.
+        zoom = (1 + self.zoom) ** chance.uniform(-1, 1)
+        return Move(down, right, chance.uniform(-self.turn, self.turn), zoom)
+
+    def changed(self, rows: Sequence[int], changes: Sequence[Move]) -> Batch:
+        """The batch of some rows, each moved."""
+        return self.data.batch(rows, changes)
 
 
 def _shifted(source: Tensor, target: Tensor, down: int, right: int) -> None:
@@ -197,61 +247,6 @@ def hold_out(data: Compressed, fraction: float, seed: int) -> tuple[Compressed, 
             f"{len(data)} recordings cannot be split into training and a validation part of {fraction}"
         )
     return data.select(rest), data.select(sorted(held))
-
-
-class RecordingBatches:
-    """Batches of one data set, as :class:`liafseq.tasks.training.Batches` asks for them.
-
-    Args:
-        data: the recordings.
-        batch_size: recordings a batch; the last may be smaller.
-        seed: of the order and of the shifts; None: in order and unshifted, for evaluation.
-        shift: most pixels by which a recording is moved in each direction, by chance.
-        turn: most degrees by which it is turned.
-        zoom: most by which it is enlarged, or made smaller, as a part of its size.
-        world: the number of processes that share a batch; no batch is smaller than that.
-
-    Raises:
-        ValueError: there are fewer recordings than processes, or none.
-    """
-
-    def __init__(
-        self,
-        data: Compressed,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        shift: int = 0,
-        turn: float = 0.0,
-        zoom: float = 0.0,
-        world: int = 1,
-    ) -> None:
-        self._slices = batch_slices(len(data), batch_size, world, "recordings")
-        self._data, self._seed = data, seed
-        self._shift, self._turn, self._zoom = shift, turn, zoom
-
-    def __len__(self) -> int:
-        return len(self._slices)
-
-    def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """The batches of an epoch; of ``world`` processes ``rank`` has every ``world``-th recording."""
-        order = list(range(len(self._data)))
-        moves: list[Move] | None = None
-        if self._seed is not None:
-            chance = random.Random(f"order {self._seed} {number}")
-            chance.shuffle(order)
-            if self._shift or self._turn or self._zoom:
-                moves = [self._move(chance) for _ in order]
-        for part in self._slices:
-            rows = order[part][rank::world]
-            yield self._data.batch(rows, None if moves is None else moves[part][rank::world])
-
-    def _move(self, chance: random.Random) -> Move:
-        far = self._shift
-        down, right = chance.randint(-far, far), chance.randint(-far, far)
-        # Enlarging by a part is as likely as making smaller by it.
-        zoom = (1 + self._zoom) ** chance.uniform(-1, 1)
-        return Move(down, right, chance.uniform(-self._turn, self._turn), zoom)
 
 
 def _cached(path: Path, count: int) -> Compressed | None:

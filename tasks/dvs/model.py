@@ -6,15 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from liafseq.tasks.dvs.config import DvsRun
-from liafseq.tasks.dvs.encode import Batch
-from liafseq.tasks.models import build_conv, build_layer, is_convolutional, is_spiking_convolution
-from liafseq.tasks.training import Tally
+from liafseq.tasks.dvs.config import DvsConfig, has_synapse
+from liafseq.tasks.models import build_conv, build_layer
 
-__all__ = ["DvsModel", "tally"]
+__all__ = ["DvsModel"]
 
 
 class DvsModel(nn.Module):
@@ -38,16 +35,17 @@ class DvsModel(nn.Module):
     but for conv3d, which sees them as empty steps.
     """
 
-    def __init__(self, config: DvsRun, size: tuple[int, int], classes: int) -> None:
+    def __init__(self, config: DvsConfig, size: tuple[int, int], classes: int) -> None:
         super().__init__()
-        self.kind = config.model
+        self.name = config.model.name
+        self.over_maps = config.layer().kind == "maps"
         self.aggregate = config.aggregate
         self.mean_of_maps = config.head == "mean"
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
         height, width = size
-        if not is_convolutional(config.model):
+        if not self.over_maps:
             self.layers.append(
                 build_layer(
                     config.model,
@@ -55,7 +53,6 @@ class DvsModel(nn.Module):
                     config.hidden_size,
                     num_layers=config.num_layers,
                     dropout=config.dropout,
-                    options=dict(config.options),
                 )
             )
             features = config.hidden_size
@@ -68,19 +65,18 @@ class DvsModel(nn.Module):
             features = inner if self.mean_of_maps else inner * height * width
         self.head = nn.Linear(features, classes)
 
-    def _append_block(self, config: DvsRun, inner: int, channels: int) -> None:
+    def _append_block(self, config: DvsConfig, inner: int, channels: int) -> None:
         arguments: dict[str, Any] = {}
         batch = config.normalization == "batch"
-        if is_spiking_convolution(config.model):
-            arguments = dict(config.options)
+        if has_synapse(config.layer()):
             arguments["normalization"] = "batch" if batch else None
             arguments["synapse"] = config.synapse
             norm: nn.Module = nn.Identity()  # it stands between convolution and neuron
         elif not batch:
             norm = nn.Identity()
         else:
-            norm = nn.BatchNorm3d(channels) if config.model == "conv3d" else nn.BatchNorm2d(channels)
-        if config.model == "conv3d" and batch:
+            norm = nn.BatchNorm3d(channels) if self.name == "conv3d" else nn.BatchNorm2d(channels)
+        if self.name == "conv3d" and batch:
             arguments["bias"] = False  # the normalisation has its own
         self.layers.append(build_conv(config.model, inner, channels, config.kernel_size, **arguments))
         self.norms.append(norm)
@@ -91,11 +87,11 @@ class DvsModel(nn.Module):
 
     def features(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """What the head would see of each step, (T, N, features)."""
-        if not is_convolutional(self.kind):
+        if not self.over_maps:
             flat = pack_padded_sequence(frames.flatten(2), lengths)
             out = self.layers[0](flat)[0]
             return _padded(out)
-        if self.kind == "conv3d":
+        if self.name == "conv3d":
             maps = self._through_space_and_time(frames)
         else:
             maps = self._through_steps(frames, lengths)
@@ -116,7 +112,7 @@ class DvsModel(nn.Module):
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if packed is None:
                 x = layer(x.unflatten(0, (steps, many)))[0].flatten(0, 1)
-            elif self.kind == "conv-lstm":
+            elif self.name == "conv-lstm":
                 x = pack_padded_sequence(layer(_padded(packed._replace(data=x)))[0], lengths).data
             else:
                 x = layer(packed._replace(data=x))[0].data
@@ -129,7 +125,7 @@ class DvsModel(nn.Module):
         return 4 if block + 1 == len(self.layers) else 1
 
     def _aggregated(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """One vector a recording, (N, features), from those of its own steps."""
+        """One vector per recording, (N, features), from those of its own steps."""
         lengths = lengths.to(features.device)
         if self.aggregate == "last":
             return features[lengths - 1, torch.arange(len(lengths), device=features.device)]
@@ -137,13 +133,6 @@ class DvsModel(nn.Module):
         if self.aggregate == "max":
             return features.masked_fill(~inside, -torch.inf).amax(0)
         return (features * inside).sum(0) / lengths[:, None]
-
-
-def tally(model: nn.Module, batch: Batch) -> Tally:
-    """Sum of the cross-entropies, right answers and recordings of a batch."""
-    logits = model(batch.frames, batch.lengths).float()
-    loss = cross_entropy(logits, batch.label, reduction="sum")
-    return Tally(loss, (logits.argmax(-1) == batch.label).sum(), len(batch.label))
 
 
 def _padded(packed: PackedSequence) -> Tensor:

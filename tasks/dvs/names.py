@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["DATA_SETS", "GENERATED"]
+from typing import Literal, get_args
+
+__all__ = ["DATA_SETS", "GENERATED", "DataSet"]
 
 GENERATED = ("digits", "gestures")
 """Made by the camera simulator; need no folder."""
 
-DATA_SETS = (*GENERATED, "nmnist", "mnist-dvs", "cifar10-dvs", "dvs128-gesture")
+DataSet = Literal["digits", "gestures", "nmnist", "mnist-dvs", "cifar10-dvs", "dvs128-gesture"]
+
+DATA_SETS: tuple[str, ...] = get_args(DataSet)

@@ -62,7 +62,7 @@ def recordings_picture(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from liafseq.tasks.plots import STYLE
+    from liafseq.tasks.report.style import STYLE
 
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
         raise TypeError(f"steps must be a whole number, got {steps!r}")

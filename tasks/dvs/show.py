@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from liafseq.tasks.dvs.config import DvsConfig
+    from liafseq.tasks.dvs.data import DvsData
 
 __all__ = ["Trace", "picture", "trace"]
 
@@ -73,52 +77,43 @@ def trace(model: Any, frames: torch.Tensor) -> Trace:
 
 
 def picture(
-    folder: str | Path, example: int, *, neurons: int = 24, task: str | None = None, split: str = "test"
+    config: DvsConfig,
+    data: DvsData,
+    network: Any,
+    example: int,
+    *,
+    neurons: int = 24,
+    part: str,
+    split: str = "test",
 ) -> tuple[bytes, str]:
-    """Draws what a run's network holds as it sees one recording, under the recording's frames.
+    """Draws what a network holds as it sees one recording, under the recording's frames.
 
     Args:
-        folder: of a run that has finished one epoch at least.
-        example: which recording of the split.
+        config, data, network: of a run.
+        example: which recording of the split, from 0.
         neurons: how many to show at most.
-        task: the run's data set, or None.
+        part: the run's data set.
         split: ``test``, ``valid`` or ``train``.
 
     Returns:
         A PNG file, and what it shows in a line.
 
     Raises:
-        FileNotFoundError: no such run, or its data is gone.
-        ValueError: no such recording or data set, or a damaged file.
+        FileNotFoundError: its data is gone.
+        ValueError: no such recording.
     """
     import torch
 
-    from liafseq.tasks.dvs.adapter import read_config
-    from liafseq.tasks.dvs.data import load_split
-    from liafseq.tasks.dvs.model import DvsModel
-    from liafseq.tasks.models import has_second_state
-    from liafseq.tasks.resume import CHECKPOINT
-    from liafseq.tasks.run_folder import torch_for
-    from liafseq.tasks.show_plots import chosen_neurons, state_figure
-    from liafseq.tasks.storage.checkpoint import load_into, load_tensors
-
-    folder = Path(folder)
-    config = read_config(folder)
-    if task not in (None, config.data):
-        raise ValueError(f"task must be {config.data}, the data set of {folder}, got {task!r}")
-    part = load_split(config, split)
-    if not 0 <= example < len(part.data):
+    recordings = data.split(config, split)
+    if not 0 <= example < len(recordings):
         raise ValueError(
-            f"example must be from 0 to {len(part.data) - 1} ({split} recordings), got {example}"
+            f"example must be from 0 to {len(recordings) - 1} ({split} recordings), got {example}"
         )
-    model = DvsModel(config, config.compression().shape(part.sensor), len(part.classes))
-    load_into(model, load_tensors(folder / CHECKPOINT)[0], folder / CHECKPOINT)
-    batch = part.data.batch([example])
-    with torch_for(config):
-        found = trace(model, batch.frames)
+    batch = recordings.batch([example])
+    found = trace(network.float(), batch.frames)
+    names = data.classes
     right, last = int(batch.label[0]), found.probabilities[-1]
     said = int(last.argmax())
-    names = part.classes
     curves = {
         f"p({names[right]}), the right class" + (", given" if said == right else ""): found.probabilities[
             :, right
@@ -126,24 +121,20 @@ def picture(
     }
     if said != right:
         curves[f"p({names[said]}), the class given"] = found.probabilities[:, said].numpy()
-    title = f"{config.data}, {split} recording {example}: {names[right]}. Answered: {names[said]} "
+    title = f"{part}, {split} recording {example}: {names[right]}. Answered: {names[said]} "
     title += f"({'right' if said == right else 'wrong'}, p = {float(last[said]):.2f})"
     shown = chosen_neurons(found.state.numpy(), neurons)
-    number = len(model.layers)
+    number = len(network.layers)
     subtitle = (
-        f"{config.model}, seed {config.seed}; layer {number} of {number}; {len(shown)} of "
+        f"{config.model.label}, seed {config.seed}; layer {number} of {number}; {len(shown)} of "
         f"{found.state.shape[1]} neurons: those that vary most, slow ones on top. "
         "Frames: on blue, off orange. Probabilities: were the recording to end there."
     )
-    if found.spikes is not None:
-        quantity = "membrane potential u"
-    elif config.model == "conv3d":
+    quantity = state_name(config.layer(), spikes=found.spikes is not None)
+    if network.name == "conv3d":
         quantity = "output of the last convolution"
-    else:
-        quantity = "cell c" if has_second_state(config.model) else "hidden state h"
     others = [at for at in range(len(names)) if at not in (right, said)]
-    analog = found.spikes is not None and model.layers[-1].neuron.analog
-    data = state_figure(
+    png = state_figure(
         found.state[:, shown].numpy(),
         None if found.spikes is None else found.spikes[:, shown].numpy(),
         [_painted(frame) for frame in batch.frames[:, 0].numpy()],
@@ -152,10 +143,10 @@ def picture(
         title=title,
         subtitle=subtitle,
         quantity=quantity,
-        spike_name="threshold crossed" if analog else "spike",
+        spike_name=spike_name(network.layers[-1]),
         neurons=shown,
     )
-    return data, title
+    return png, title
 
 
 def _painted(frame: np.ndarray) -> np.ndarray:

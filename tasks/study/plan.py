@@ -143,7 +143,7 @@ def plan(task: Task[Any, Any], config: Config, options: StudyOptions) -> list[Co
     specs = options.specs(task)
     groups = [config] if options.joint else list(task.separate(config))
     return [
-        task.adapt(replace(group, model=spec, seed=config.seed + seed))
+        task.adapt(replace(group, seed=config.seed + seed), spec)
         for seed in range(options.seeds)
         for group in groups
         for spec in specs

@@ -51,7 +51,7 @@ def compress(events: NDArray[Any], sensor: Sensor, compression: Compression) -> 
 
     >>> from liafseq.tasks.dvs.events import make_events
     >>> events = make_events([0, 1], [0, 0], [0, 99], [True, False])
-    >>> compress(events, Sensor(2, 1), Compression("time", steps=2)).tolist()
+    >>> compress(events, Sensor(2, 1), Compression(method="time", steps=2)).tolist()
     [[[[0.0, 0.0]], [[1.0, 0.0]]], [[[0.0, 1.0]], [[0.0, 0.0]]]]
     """
     height, width = compression.shape(sensor)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from liafseq.tasks.fields import check_choice, check_whole, digest, real
+from pydantic import Field, model_validator
+
+from liafseq.tasks.config import FieldError, Settings, digest
 
 if TYPE_CHECKING:
     from liafseq.tasks.dvs.events import Sensor
 
-__all__ = ["METHODS", "Compression"]
+__all__ = ["METHODS", "Compression", "Method"]
 
-METHODS = ("time", "count", "voxel", "synapse")
+Method = Literal["time", "count", "voxel", "synapse"]
+
+METHODS: tuple[str, ...] = get_args(Method)
+
+_Whole = Annotated[int, Field(ge=0, lt=2**63)]
+_Positive = Annotated[int, Field(ge=1, lt=2**63)]
 
 
-@dataclass(frozen=True)
-class Compression:
+class Compression(Settings):
     """How a recording becomes a few maps: see :mod:`liafseq.tasks.dvs.compression.maps`.
 
     Attributes:
@@ -33,37 +37,37 @@ class Compression:
     Raises:
         TypeError, ValueError: a value of another type or out of range; names the field.
 
-    >>> Compression("synapse", steps=4, tau_us=30_000.0).key()
+    >>> Compression(method="synapse", steps=4, tau_us=30_000.0).key()
     'synapse-T4-p1-01c4d593'
     """
 
-    method: str = "synapse"
-    steps: int = 8
-    step_us: int = 0
-    tau_us: float = 20_000.0
-    pool: int = 1
-    longest: int = 512
+    method: Method = "synapse"
+    steps: _Whole = 8
+    step_us: _Whole = 0
+    tau_us: Annotated[float, Field(gt=0)] = 20_000.0
+    pool: _Positive = 1
+    longest: _Positive = 512
 
-    def __post_init__(self) -> None:
-        check_choice("method", self.method, METHODS)
-        for name, least in (("steps", 0), ("step_us", 0), ("pool", 1), ("longest", 1)):
-            check_whole(name, getattr(self, name), least)
-        object.__setattr__(self, "tau_us", real("tau_us", self.tau_us, 0.0, False, float("inf"), False))
+    @model_validator(mode="after")
+    def _fits_together(self) -> Compression:
         if (self.steps > 0) == (self.step_us > 0):
-            raise ValueError(
-                f"one of steps and step_us must be above 0, the other 0; got {self.steps} and {self.step_us}"
+            raise FieldError(
+                "steps",
+                ": one of steps and step_us must be above 0, the other 0; "
+                f"got {self.steps} and {self.step_us}",
             )
         if self.method == "count" and self.step_us:
-            raise ValueError(
-                f"step_us must be 0 for 'count', whose steps have no duration, got {self.step_us}"
+            raise FieldError(
+                "step_us", f"must be 0 for 'count', whose steps have no duration, got {self.step_us}"
             )
         if self.steps > self.longest:
-            raise ValueError(f"steps must be at most longest, {self.longest}, got {self.steps}")
+            raise FieldError("steps", f"must be at most longest, {self.longest}, got {self.steps}")
+        return self
 
     def key(self) -> str:
         """A name for a cache: the same for equal settings, another for others."""
         size = f"T{self.steps}" if self.steps else f"{self.step_us}us"
-        return f"{self.method}-{size}-p{self.pool}-{digest(dataclasses.asdict(self))}"
+        return f"{self.method}-{size}-p{self.pool}-{digest(self.to_json())}"
 
     def shape(self, sensor: Sensor) -> tuple[int, int]:
         """Height and width of the maps: the sensor's by the pooling, rounded up."""
