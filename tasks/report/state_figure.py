@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from liafseq.tasks.report.style import STYLE, TEXT
 
 if TYPE_CHECKING:
-    from liafseq.tasks.models import Model
     import numpy as np
     from matplotlib.axes import Axes
+
+    from liafseq.tasks.models import Model
 
 __all__ = ["chosen_neurons", "rows_of_steps", "spike_name", "state_figure", "state_name"]
 
