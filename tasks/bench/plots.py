@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liafseq.tasks.bench.config import SWEEPS
-from liafseq.tasks.plots import MARKERS, STYLE, colour, plain_ticks
+from liafseq.tasks.report.style import STYLE, look, plain_ticks
 
 __all__ = ["sweep_plot"]
 
@@ -44,8 +44,8 @@ def sweep_plot(letter: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
                     continue
                 floor = model == "floor"
                 axis.plot(
-                    *zip(*points, strict=True), color=colour(model), label=model, markersize=5,
-                    marker=None if floor else MARKERS.get(model, "."),
+                    *zip(*points, strict=True), color=look(model).color, label=model, markersize=5,
+                    marker=None if floor else look(model).marker,
                     linestyle=(0, (4, 3)) if floor else "-",
                 )  # fmt: skip
             axis.set_xscale("log")

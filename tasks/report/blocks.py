@@ -1,18 +1,24 @@
-"""The parts of a report, whatever it is written in."""
+"""The parts of a report, whatever it is written in; ``kind`` names each in the template."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from liafseq.tasks.report_panels import Panel
+from liafseq.tasks.report.style import Look, Panel
+from liafseq.tasks.report.table import Table
 
-__all__ = ["Block", "Code", "Facts", "Items", "Pictures", "Report", "Section", "Table", "Text"]
+__all__ = [
+    "Block", "Captioned", "Code", "Facts", "Items", "Link", "Links", "Pictures", "Report", "Section", "Text",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Text:
     """A paragraph."""
 
+    kind: ClassVar[str] = "text"
     text: str
 
 
@@ -20,6 +26,7 @@ class Text:
 class Items:
     """A list; of each item, ``(name, text)``, the name stands out."""
 
+    kind: ClassVar[str] = "items"
     items: list[tuple[str, str]]
 
 
@@ -27,26 +34,32 @@ class Items:
 class Facts:
     """Names and what belongs to them."""
 
+    kind: ClassVar[str] = "facts"
     facts: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Table:
+class Captioned:
     """A table; a cell may have a second, smaller line after a newline."""
 
+    kind: ClassVar[str] = "table"
     caption: str
-    header: list[str]
-    rows: list[list[str]]
+    table: Table
+
+    def wordy(self, column: int) -> bool:
+        """Whether a column holds words, which may be folded, instead of figures."""
+        return any(len(row[column]) > 24 and "\n" not in row[column] for row in self.table.rows)
 
 
 @dataclass(frozen=True)
 class Pictures:
     """Panels of one kind, with the models of their legend where they need one."""
 
+    kind: ClassVar[str] = "pictures"
     name: str
     caption: str
     panels: list[Panel]
-    legend: list[str] = field(default_factory=list)
+    legend: Mapping[str, Look] = field(default_factory=dict)
     columns: int = 3
 
 
@@ -54,16 +67,38 @@ class Pictures:
 class Code:
     """Commands, a line each."""
 
+    kind: ClassVar[str] = "code"
     lines: list[str]
 
 
-Block = Text | Items | Facts | Table | Pictures | Code
+@dataclass(frozen=True)
+class Link:
+    """A file or folder of the study, by its path in the study's folder, and what is said of it."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Links:
+    """Links under a line that opens and closes them."""
+
+    kind: ClassVar[str] = "links"
+    summary: str
+    links: list[Link]
+
+
+Block = Text | Items | Facts | Captioned | Pictures | Code | Links
 
 
 @dataclass(frozen=True)
 class Section:
     title: str
     blocks: list[Block]
+
+    @property
+    def anchor(self) -> str:
+        return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
 
 
 @dataclass(frozen=True)

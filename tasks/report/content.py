@@ -2,262 +2,210 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
-from liafseq.tasks.report_blocks import Block, Code, Facts, Items, Pictures, Report, Section, Table, Text
-from liafseq.tasks.report_command import commands
-from liafseq.tasks.report_facts import facts, fairness, title
-from liafseq.tasks.report_panels import Panel
-from liafseq.tasks.report_plots import accuracy_panels, cost_panels, curve_panels, time_panel
-from liafseq.tasks.report_words import (
-    duration,
-    listed,
-    number_range,
-    p_value,
-    percent,
-    points,
-    task_name,
-    task_title,
-)
-from liafseq.tasks.statistics import compare_pairs, pairs_needed
+from liafseq.tasks import task as tasks
+from liafseq.tasks.report import plots
+from liafseq.tasks.report.blocks import (
+    Block,
+    Captioned,
+    Code,
+    Facts,
+    Items,
+    Link,
+    Links,
+    Pictures,
+    Report,
+    Section,
+    Text,
+)  # fmt: skip
+from liafseq.tasks.report.columns import cost_note, report_table
+from liafseq.tasks.report.comparisons import standing, too_few, verdicts
+from liafseq.tasks.report.facts import facts, title
+from liafseq.tasks.report.mistakes import mistakes
+from liafseq.tasks.report.style import looks
+from liafseq.tasks.report.words import count_of, listed
+from liafseq.tasks.results import RESULTS, Study
+from liafseq.tasks.study.statistics import pairs_needed
+from liafseq.tasks.task import Metric
 
 __all__ = ["report"]
 
-TRANSPOSED = 6
-"""With more tasks than this a table has a line a task instead of a line a model."""
 
-
-def report(results: Mapping[str, Any], folder: Path, titles: Mapping[Any, str] | None = None) -> Report:
-    """The report on a study.
-
-    Args:
-        results: of :func:`liafseq.tasks.study.compare`.
-        folder: of the study, for the learning curves.
-        titles: names of the tasks.
-    """
-    if "pairwise" not in results:
-        results = {**results, "pairwise": compare_pairs(results["runs"])}
+def report(study: Study, folder: Path) -> Report:
+    """The report on a study; its folder has the learning curves and the networks."""
+    metric = tasks.find(study.task).metric
+    allowed = " ".join(["What each model was allowed.", *study.fairness.lines])
+    failed = [(f"{run.model}, {listed(run.parts)}, seed {run.seed}", str(run.error)) for run in study.failed]
     sections = [
-        Section("What was run", [Facts(facts(results)), *map(Text, fairness(results))]),
-        Section("Accuracy", _accuracy(results, titles)),
-        Section("Which models are told apart", _told_apart(results)),
+        Section("What was run", [Facts(facts(study)), Text(allowed)]),
+        Section(f"{metric.words[:1].upper()}{metric.words[1:]}", _scores(study, metric)),
+        Section("Which models are told apart", _told_apart(study, metric)),
+        Section("Learning curves", _curves(study, folder, metric)),
+        Section("What the models cost", _costs(study, metric)),
+        Section("Wrong answers", mistakes(study, folder)),
+        Section("Runs that failed", [Items(failed)] if failed else []),
+        Section("Repeat it", _repeat(study)),
+        Section("Files", _files(study, metric)),
+        Section("How the figures are made", [Items(_methods(study, metric))]),
     ]
-    curves, unread = curve_panels(results, folder, titles)
-    if curves or unread:
-        sections.append(Section("Learning curves", _curves(results, curves, unread)))
-    costs = _costs(results)
-    if costs:
-        sections.append(Section("What the models cost", costs))
-    failed = [row for row in results["runs"] if row["status"] != "finished"]
-    if failed:
-        named = [
-            (f"{row['model']}, {listed(map(task_name, row['tasks']))}, seed {row['seed']}", str(row["error"]))
-            for row in failed
-        ]
-        sections.append(Section("Runs that failed", [Items(named)]))
-    sections.append(Section("Repeat it", [*map(_block, commands(results))]))
-    sections.append(Section("How the figures are made", [Items(_methods(results))]))
-    return Report(title(results), _in_short(results), sections)
+    return Report(title(study), _in_short(study, metric), [section for section in sections if section.blocks])
 
 
-def _block(part: str | list[str]) -> Block:
-    return Text(part) if isinstance(part, str) else Code(part)
-
-
-def _in_short(results: Mapping[str, Any]) -> list[Block]:
-    scored = [entry for entry in results["summary"] if entry["mean_accuracy"]]
+def _in_short(study: Study, metric: Metric) -> list[Block]:
+    scored = [(entry.model, spread) for entry in study.summary if (spread := entry.figure(metric.name))]
     if not scored:
-        return [Text("No model has a finished run of every task, so that there is nothing to compare.")]
-    scored.sort(key=lambda entry: -entry["mean_accuracy"]["mean"])
+        return [Text("No model has a finished run of every part, so that there is nothing to compare.")]
+    scored.sort(key=lambda item: -metric.better(item[1].mean))
     items = []
-    for entry in scored:
-        spread = entry["mean_accuracy"]
-        text = f"{percent(spread['mean'])}%"
-        if spread.get("interval"):
-            low, high = spread["interval"]
-            text += f" ({percent(low)} to {percent(high)})"
-        told = _standing(entry["model"], results["pairwise"])
-        items.append((entry["model"], text + (f"; {told}." if told else ".")))
-    over = f", the mean of {scored[0]['tasks']} tasks" if scored[0]["tasks"] > 1 else ""
-    sure = " (95% interval over the seeds)" if any(e["mean_accuracy"].get("interval") for e in scored) else ""
-    lead = f"Test accuracy{over}{sure}, and what the comparison of pairs of runs says:"
-    return [Text(lead), Items(items)]
+    for model, spread in scored:
+        text = metric.text(spread.mean, unit=True)
+        if spread.interval:
+            text += f" ({' to '.join(map(metric.text, spread.interval))})"
+        told = standing(study, model)
+        items.append((model, f"{text}; {told}." if told else f"{text}."))
+    over = f", the mean of {len(study.parts)} parts" if len(study.parts) > 1 else ""
+    sure = " (95% interval over the seeds)" if any(spread.interval for _, spread in scored) else ""
+    told = " Told apart are two models whose difference is more than the luck of the seeds explains."
+    lead = f"Test {metric.words}{over}{sure}, and what the comparison of pairs of runs says.{told}"
+    return [Text(lead), Items(items), *too_few(study)]
 
 
-def _standing(model: str, pairwise: Sequence[Mapping[str, Any]]) -> str:
-    """What the comparisons say about one model."""
-    found: dict[str, list[str]] = {}
-    turned = {"better": "worse", "worse": "better"}
-    for pair in pairwise:
-        if model == pair["first"]:
-            found.setdefault(pair["verdict"], []).append(pair["second"])
-        elif model == pair["second"]:
-            found.setdefault(turned.get(pair["verdict"], pair["verdict"]), []).append(pair["first"])
-    parts = [f"{word} than {listed(found[word])}" for word in ("better", "worse") if word in found]
-    if "not told apart" in found:
-        parts.append(f"not told apart from {listed(found['not told apart'], 'or')}")
-    if "too few runs" in found:
-        parts.append(f"too few runs to tell it apart from {listed(found['too few runs'], 'or')}")
-    return ", ".join(parts)
-
-
-def _accuracy(results: Mapping[str, Any], titles: Mapping[Any, str] | None) -> list[Block]:
-    summary = results["summary"]
-    tasks = list(summary[0]["accuracy"]) if summary else []
-    if not tasks:
+def _scores(study: Study, metric: Metric) -> list[Block]:
+    if not study.runs:
         return [Text("There is no run.")]
-    long = len(tasks) > TRANSPOSED
-    header = ["model", *(task_title(t, titles) if long else task_name(t) for t in tasks)]
-    header += ["mean"] if len(tasks) > 1 else []
-    numbered = any(str(task).isdigit() for task in tasks)
-    header += ["solved"] if numbered else []
-    rows = []
-    for entry in summary:
-        missing = "failed" if entry["failed"] else "-"
-        row = [entry["model"], *(_spread(entry["accuracy"][task], missing) for task in tasks)]
-        row += [_spread(entry["mean_accuracy"], "-")] if len(tasks) > 1 else []
-        solved = entry["solved"]
-        if numbered:
-            row += ["-" if solved is None else f"{solved:.1f} of {entry['tasks']}".replace(".0 ", " ")]
-        rows.append(row)
-    base = results.get("baseline") or {}
-    if base:
-        shares = [percent(base.get(task)) for task in tasks]
-        shares += [percent(fmean(base[task] for task in tasks)) if set(tasks) <= set(base) else "-"] * (
-            len(tasks) > 1
-        )
-        rows.append(["most frequent answer", *shares, *([""] if numbered else [])])
-    if long:
-        header, *rows = (list(line) for line in zip(header, *rows, strict=True))
-    seeds = len({row["seed"] for row in results["runs"]})
-    caption = "Test accuracy in percent"
+    seeds = len(study.seeds())
+    caption = f"Test {metric.words}{metric.unit_words}"
     if seeds > 1:
         caption += (
             f": mean ± standard deviation over {seeds} seeds, and the 95% interval of the mean. "
             "Intervals of a few seeds are wide, because few seeds know little; where all seeds are equal "
-            "there is none"
+            "there is none."
         )
     else:
-        caption += ", one seed: how sure it is, one run cannot say"
-    caption += ". Solved: tasks with at most 5% error."
-    if base:
+        caption += ", one seed: how sure it is, one run cannot say."
+    caption += f" Solved: {metric.solved_title}." if metric.solved is not None and metric.solved_title else ""
+    if study.floor:
         caption += " Most frequent answer: what always giving that of the training data scores."
-    blocks: list[Block] = [Table(caption, header, rows)]
-    panels = accuracy_panels(results, titles)
+    blocks: list[Block] = [Captioned(caption, report_table(study, "scores"))]
+    panels = plots.score_panels(study, metric)
     if panels:
-        text = "Test accuracy by task and model."
-        text += " A bar is the 95% interval of the mean, a small ring one seed." if seeds > 1 else ""
-        text += " Dashed: always the most frequent answer, where it is on the scale." if base else ""
-        text += " Each panel has a scale of its own." if len(panels) > 1 else ""
-        blocks.append(Pictures("accuracy", text, panels))
+        shown = frozenset().union(*(panel.shows for panel in panels))
+        says = {
+            plots.INTERVAL: "A bar is the 95% interval of the mean.",
+            plots.SEEDS: "A small ring is one seed.",
+            plots.FLOOR: "Dashed: always the most frequent answer, where it is on the scale.",
+        }
+        text = [f"Test {metric.words} by model.", *(line for what, line in says.items() if what in shown)]
+        text += ["Each panel has a scale of its own."] if len(panels) > 1 else []
+        blocks.append(Pictures(metric.name, " ".join(text), panels))
     return blocks
 
 
-def _spread(spread: Mapping[str, Any] | None, missing: str) -> str:
-    if spread is None:
-        return missing
-    text = percent(spread["mean"])
-    if spread["std"] is not None:
-        text += f" ± {percent(spread['std'])}"
-    if spread.get("interval"):
-        low, high = spread["interval"]
-        text += f"\n{percent(low)} to {percent(high)}"
-    return text
-
-
-def _told_apart(results: Mapping[str, Any]) -> list[Block]:
-    pairs = results["pairwise"]
-    if not pairs:
+def _told_apart(study: Study, metric: Metric) -> list[Block]:
+    if not study.pairwise:
         return [Text("There is one model, and nothing to compare it with.")]
-    needed = pairs_needed(len(pairs))
-    rows = []
-    for pair in pairs:
-        names = (pair["first"], pair["second"])
-        words = {
-            "better": f"{names[0]} is better",
-            "worse": f"{names[0]} is worse",
-            "not told apart": "not told apart by this many runs",
-            "too few runs": f"too few runs: no test of this size could tell ({needed} pairs needed)",
-        }[pair["verdict"]]
-        if not pair["pairs"]:
-            words = "no finished run in common"
-        difference = "-" if pair["difference"] is None else points(pair["difference"])
-        p = ["-", "-"] if not pair["pairs"] else [p_value(pair["p"]), p_value(pair["p_holm"])]
-        rows.append([f"{names[0]} against {names[1]}", words, difference, str(pair["pairs"]), *p])
-    header = ["models", "what the runs say", "difference (points)", "pairs of runs", "p", "p, corrected"]
+    unit = {"%": " (points)", "": ""}.get(metric.unit, f" ({metric.unit})")
     caption = (
-        "Difference: first minus second, in percentage points of the mean accuracy over the tasks that both "
-        "have. p: of the difference alone; corrected: for the number of comparisons (Holm), the one that "
-        "decides, at 0.05."
+        f"Difference: first minus second, of the mean {metric.words} over the parts that both have. p: how "
+        "often runs that differ by luck alone would differ by so much; corrected: for the number of "
+        "comparisons (Holm), the one that decides, at 0.05: below it the two are told apart."
     )
-    return [Table(caption, header, rows)]
+    return [*too_few(study), Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
 
 
-def _curves(results: Mapping[str, Any], panels: list[Panel], unread: list[str]) -> list[Block]:
-    several = len({row["seed"] for row in results["runs"]}) > 1
-    text = "Validation accuracy after each epoch"
-    text += ": mean over the seeds, and their standard deviation as a band." if several else "."
-    models = [entry["model"] for entry in results["summary"] if entry["failed"] < entry["runs"]]
-    blocks: list[Block] = [Pictures("curves", text, panels, models)] if panels else []
-    return blocks + [Text(f"Left out, because it cannot be read: {path}") for path in unread]
+def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
+    curves, unread = plots.curves_of(study, folder, metric)
+    blocks: list[Block] = []
+    if curves:
+        several = any(len(runs) > 1 for own in curves.values() for runs in own.values())
+        text = f"Validation {metric.words} after each epoch"
+        text += ": mean over the seeds, and their standard deviation as a band." if several else "."
+        drawn = {model for own in curves.values() for model in own}
+        legend = {model: shown for model, shown in looks(study).items() if model in drawn}
+        blocks.append(Pictures("learning-curves", text, plots.curve_panels(study, curves, metric), legend))
+    return blocks + [Text(f"Left out, because it cannot be read: {why}") for why in unread]
 
 
-def _costs(results: Mapping[str, Any]) -> list[Block]:
-    summary = [entry for entry in results["summary"] if entry["failed"] < entry["runs"]]
-    if not summary:
+def _costs(study: Study, metric: Metric) -> list[Block]:
+    if not any(run.finished for run in study.runs):
         return []
-    header = ["model", "hidden size", "parameters", "training"]
-    rows = [
-        [
-            entry["model"],
-            number_range(entry["hidden_size"]),
-            number_range(entry["parameters"]),
-            duration(entry["time"]["train_seconds"]),
-        ]
-        for entry in summary
-    ]
-    caption = "Training: wall time for all tasks of one seed."
-    if any(entry.get("cost") for entry in summary):
-        from liafseq.tasks.costs import cost_columns, cost_note
-
-        names, columns = cost_columns(summary)
-        header[3:3] = names
-        for row, cells in zip(rows, columns, strict=True):
-            row[3:3] = cells
-        caption += f" {cost_note(summary)}"
-    blocks: list[Block] = [Table(caption, header, rows)]
-    panels = cost_panels(results)
+    caption = (
+        "Training: time of all parts of one seed, without the first step, in which kernels are compiled."
+    )
+    caption = " ".join([caption, *cost_note(study)])
+    blocks: list[Block] = [Captioned(caption, report_table(study, "costs"))]
+    panels = plots.cost_panels(study, metric)
     if panels:
-        text = (
-            "Mean accuracy against what it costs. The line joins the models that no other one beats in both "
-            "(the Pareto front of the means); where bars overlap, the next seeds may move it."
-        )
+        text = f"Mean {metric.words} against what it costs. The dashed line joins the models with a ring, "
+        text += "that no other one beats in both (the Pareto front of the means)"
+        shown = frozenset().union(*(panel.shows for panel in panels))
+        text += "; where bars overlap, the next seeds may move it." if plots.INTERVAL in shown else "."
+        text += " Models at the same place stand beside one another." if plots.SHIFTED in shown else ""
         blocks.append(Pictures("cost", text, panels, columns=2))
-    time = time_panel(results)
+    time = plots.time_panel(study)
     if time:
-        at = results.get("time", {}).get("jobs")
-        text = "Training time for all tasks, mean over the seeds, by the clock of the machine above"
+        at = study.time.jobs
+        text = "Training time, mean over the seeds, by the clock of the machine above"
         text += f", {at} runs at a time." if at and at > 1 else "."
         blocks.append(Pictures("time", text, [time]))
     return blocks
 
 
-def _methods(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    models = len(results["summary"])
-    needed = pairs_needed(max(1, models * (models - 1) // 2))
+def _repeat(study: Study) -> list[Block]:
+    blocks: list[Block] = []
+    if study.command is None:
+        blocks.append(
+            Text(
+                "This study was started from Python. config.json in each run's folder holds all its settings."
+            )
+        )
+    else:
+        blocks.append(
+            Text(
+                "The study, with the versions above. Stopped at any moment, the same command goes on where "
+                "it was. On another machine the figures may differ in the last digits, and with them single "
+                "answers."
+            )
+        )
+        blocks.append(Code([shlex.join([*study.command, "--out", "repeated"])]))
+    finished = [run.key for run in study.runs if run.finished]
+    again, traces = ["liafseq report FOLDER"], bool(finished) and tasks.find(study.task).has("trace")
+    if traces:
+        again.append(f"liafseq show {shlex.quote('FOLDER/' + finished[0])} --example 0")
+    what = ", and what one network holds while it reads its first test example" if traces else ""
+    return [*blocks, Text(f"This report again{what}:"), Code(again)]
+
+
+def _files(study: Study, metric: Metric) -> list[Block]:
+    links = []
+    for run in study.runs:
+        score = "failed"
+        if run.outcome is not None:
+            reached = metric.text(run.outcome.mean(metric.name), unit=True)
+            score = f"{reached}, best epoch {run.outcome.best_epoch} of {run.outcome.epochs_run}"
+        links.append(Link(run.key, f"{run.model}, {listed(run.parts)}, seed {run.seed}: {score}"))
+    return [
+        Links("Everything in one file", [Link(RESULTS, "all figures, as JSON")]),
+        Links(f"The folders of {count_of(len(links), 'run')}", links),
+    ]
+
+
+def _methods(study: Study, metric: Metric) -> Sequence[tuple[str, str]]:
+    word, models = tasks.find(study.task).word, len(study.summary)
+    needed = pairs_needed(max(1, len(study.pairwise)))
     return [
         (
             "Intervals",
-            "95% bootstrap: the seeds are drawn anew within each task, 10,000 times, and the interval is "
+            "95% bootstrap: the seeds are drawn anew within each part, 10,000 times, and the interval is "
             "stretched by Student's t for the few seeds there are. It speaks of other seeds of the same "
-            "models on these tasks and questions, not of other tasks or questions.",
+            f"models on these parts and {word}, not of other parts or {word}.",
         ),
         (
             "Comparisons",
-            "an exact sign-flip (permutation) test of the differences in pairs of runs, the same task with "
+            "an exact sign-flip (permutation) test of the differences in pairs of runs, the same part with "
             "the same seed. Null hypothesis: in each pair of runs the difference is as likely to be d as -d, "
             "and pairs are independent. Corrected by Holm's method, so that at most one study in twenty "
             "without any difference says that there is one.",
@@ -269,6 +217,7 @@ def _methods(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "Best epoch",
-            "chosen by validation accuracy for every model alike; test data is looked at once, at the end.",
+            f"chosen by validation {metric.words} for every model alike; test data is looked at once, at the "
+            "end.",
         ),
     ]

@@ -1,203 +1,144 @@
-"""What a study did, in words: its title, its facts, and what each model was allowed."""
+"""What a study did, in words: its title and its facts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import PurePath
+from collections.abc import Sequence
 from typing import Any
 
-from liafseq.tasks.report_words import duration, listed, number_range, task_name
+from liafseq.tasks import config as settings_of
+from liafseq.tasks import models
+from liafseq.tasks import task as tasks
+from liafseq.tasks.report.words import count_of, duration, listed, number_range
+from liafseq.tasks.results import Outcome, Study, value_text
 
-__all__ = ["facts", "fairness", "title"]
+__all__ = ["counts", "facts", "sizes", "title"]
 
-_TOLD = {"model", "tasks", "data", "seed"}
-"""Settings that a table of the study shows anyway."""
+_TOLD = {"model", "seed", "score_test"}
+"""Settings that a report shows in another place."""
 
 
-def title(results: Mapping[str, Any]) -> str:
+def title(study: Study) -> str:
     """The study in a line."""
-    models = [entry["model"] for entry in results["summary"]]
-    named = listed(models) if len(models) <= 7 else f"{len(models)} models"
-    tasks = list(results["summary"][0]["accuracy"]) if results["summary"] else []
-    if tasks and all(task.isdecimal() for task in tasks):
-        if len(tasks) > 10:
-            return f"{named} on {len(tasks)} bAbI tasks"
-        return f"{named} on bAbI task{'s' if len(tasks) > 1 else ''} {listed(tasks)}"
-    return f"{named} on {listed(map(task_name, tasks))}" if tasks else named
+    named = listed(study.models) if len(study.models) <= 7 else f"{len(study.models)} models"
+    parts = list(study.parts)
+    of = f": {listed(parts)}" if len(parts) <= 10 else f": {len(parts)} parts"
+    return f"{named} on {study.title}" + (of if parts != [study.task] else "")
 
 
-def facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Data, network, budget, machine and versions of a study; what it does not tell is left out."""
-    settings, rows, time = results["settings"], results["runs"], results.get("time") or {}
-    found = [
-        ("Models", listed(entry["model"] for entry in results["summary"])),
-        ("Data", _data(settings)),
-        ("Split", _split(rows)),
-        ("Network", _network(settings, results["summary"])),
-        ("Options", _options(settings, rows)),
-        ("Seeds", _seeds(rows)),
-        ("Budget", _budget(settings, rows)),
-        ("Machine", _machine(time.get("machine"), settings)),
-        ("Versions", ", ".join(f"{name} {text}" for name, text in (results.get("versions") or {}).items())),
+def facts(study: Study) -> list[tuple[str, str]]:
+    """Models, data, settings, machine and versions of a study; what it does not tell is left out."""
+    task = tasks.find(study.task)
+    data, network, training, machine = (
+        _settings(study, panel)
+        for panel in (settings_of.DATA, settings_of.MODEL, settings_of.TRAINING, settings_of.MACHINE)
+    )
+    seconds = sum(outcome.time.train_seconds for outcome in _outcomes(study))
+    gone = f"{count_of(len(study.runs), 'run')}, {duration(seconds)} of training in all"
+    stated = [
+        ("Models", _models(study)),
+        ("Data", "; ".join(text for text in (study.about, ", ".join(data)) if text)),
+        ("Examples", _split(study, task.word)),
+        ("Network", ", ".join([*sizes(study, task.sizes), *network])),
+        ("Options", _options(study)),
+        ("Seeds", f"{_seeds(study)} (weights, order of batches, dropout)"),
+        ("Training", ", ".join(["Adam", *training, gone])),
+        ("Machine", ", ".join([*_machine(study), *machine])),
+        ("Versions", ", ".join(f"{name} {text}" for name, text in study.versions.items())),
+        ("Date", f"{study.time.date}, {duration(study.time.seconds)} by the clock"),
     ]
-    return [(name, text) for name, text in found if text]
+    return [(name, text) for name, text in stated if text]
 
 
-def fairness(results: Mapping[str, Any]) -> list[str]:
-    """What each model was allowed, and in which settings the models differ, a paragraph each.
-
-    Results of older versions do not say it; then it is taken from their settings.
-    """
-    if results.get("fairness"):
-        return [" ".join(["What each model was allowed.", *map(str, results["fairness"])])]
-    settings, rows = results["settings"], results["runs"]
-    same = ["the same data and split", "the same seeds"]
-    for name, text in (
-        ("epochs", "at most {} epochs, of which validation chooses the best"),
-        ("batch_size", "batches of {}"),
-        ("learning_rate", "learning rate {:g}"),
-        ("hidden_size", "hidden size {}"),
-    ):
-        if name in settings:
-            same.append(text.format(settings[name]))
-    sentences = [f"What each model was allowed: {', '.join(same)}."]
-    for name in sorted({name for row in rows for name in row.get("settings") or {}} - _TOLD):
-        by_model: dict[str, list[str]] = {}
-        for row in rows:
-            values = by_model.setdefault(row["model"], [])
-            text = _value((row.get("settings") or {}).get(name))
-            if text not in values:
-                values.append(text)
-        each = "; ".join(f"{model} {listed(values, 'or')}" for model, values in by_model.items())
-        sentences.append(f"Not the same for all: {name.replace('_', ' ')} ({each}).")
-    sentences.append("No hyper-parameters were searched for.")
-    return [" ".join(sentences)]
+def counts(study: Study, word: str) -> list[str]:
+    """How many examples the finished runs read; a source may have fewer than were asked for."""
+    examples = [outcome.examples for outcome in _outcomes(study)]
+    if not examples:
+        return []
+    read = number_range([count.train + count.valid for count in examples])
+    tested = number_range([size for count in examples for size in count.test.values()])
+    per_part = " per part" if len(study.parts) > 1 else ""
+    return [f"{read} {word} per run for training and validation, {tested} for test{per_part}"]
 
 
-def _data(settings: Mapping[str, Any]) -> str:
-    if "data" in settings or "compress" in settings:
-        text = f"event recordings {settings['data']}" if "data" in settings else "event recordings"
-        if settings.get("compress"):
-            steps = f" into {settings['steps']} steps" if settings.get("steps") else ""
-            text += f", compressed by {settings['compress']}{steps}"
-        more = settings.get("data_options")
-    elif "source" in settings:
-        source = settings["source"]
-        if source == "generated":
-            text = "generated bAbI questions"
-        else:
-            text = f"bAbI questions of {PurePath(source).name or source}, {settings.get('variant', '')}"
-        more = settings.get("story_options")
-    else:
+def sizes(study: Study, names: Sequence[str]) -> list[str]:
+    """How large the networks are, by these settings: one value, or one for each model."""
+    lines = []
+    for name in names:
+        words = name.replace("_", " ")
+        if name in study.settings:
+            lines.append(f"{words} {value_text(study.settings[name])}")
+            continue
+        by_model: dict[str, dict[str, None]] = {}
+        for run in study.runs:
+            value = run.hidden_size if name == "hidden_size" else run.settings.get(name)
+            by_model.setdefault(run.model, {})[value_text(value)] = None
+        lines.append(f"{words}s: " + ", ".join(f"{model} {listed(v, 'or')}" for model, v in by_model.items()))
+    return lines
+
+
+def _outcomes(study: Study) -> list[Outcome]:
+    return [run.outcome for run in study.runs if run.outcome is not None]
+
+
+def _models(study: Study) -> str:
+    """The labels of each model of the registry, and the model spelt out."""
+    labels: dict[str, list[str]] = {}
+    for entry in study.summary:
+        labels.setdefault(entry.name, []).append(entry.model)
+    return "; ".join(f"{', '.join(own)}: {_spelt_out(name)}" for name, own in labels.items())
+
+
+def _spelt_out(name: str) -> str:
+    try:
+        return models.model(name).title
+    except ValueError:  # of a package that is not installed here
+        return name
+
+
+def _split(study: Study, word: str) -> str:
+    examples = [outcome.examples for outcome in _outcomes(study)]
+    if not examples:
         return ""
-    if more:
-        text += f" ({_value(more)})"
-    return f"{text}; data seed {settings['data_seed']}" if "data_seed" in settings else text
+    train = number_range([count.train for count in examples])
+    valid = number_range([count.valid for count in examples])
+    test = number_range([sum(count.test.values()) for count in examples])
+    return f"{train} training, {valid} validation, {test} test {word} per run"
 
 
-def _split(rows: Iterable[Mapping[str, Any]]) -> str:
-    rows = list(rows)
-    for kind in ("questions", "recordings"):
-        counts: dict[str, list[int]] = {"training": [], "validation": [], "test": []}
-        for row in rows:
-            if row.get(kind):
-                counts["training"].append(row[kind]["train"])
-                counts["validation"].append(row[kind]["valid"])
-                test = row[kind]["test"]
-                counts["test"] += test.values() if isinstance(test, Mapping) else [test]
-        if counts["training"]:
-            parts = [f"{number_range([min(n), max(n)])} {name}" for name, n in counts.items()]
-            return f"{', '.join(parts)} {kind} a run"
-    return ""
+def _settings(study: Study, panel: str) -> list[str]:
+    """The settings of a panel that all runs share and that have an effect."""
+    task = tasks.find(study.task)
+    shown = []
+    for name, info in task.Config.model_fields.items():
+        value = study.settings.get(name)
+        if settings_of.extra(info, "panel") != panel or name in _TOLD or name in task.sizes:
+            continue
+        needs, _, wanted = (settings_of.extra(info, "only") or "").partition("=")
+        if value is None or value is False or value in ({}, []):
+            continue
+        if needs and str(study.settings.get(needs)) != wanted:
+            continue
+        shown.append(f"{name.replace('_', ' ')} {value_text(value)}".removesuffix(" true"))
+    return shown
 
 
-def _network(settings: Mapping[str, Any], summary: Iterable[Mapping[str, Any]]) -> str:
-    parts = []
-    if "hidden_size" in settings:
-        parts.append(f"hidden size {settings['hidden_size']}")
-    else:
-        sizes = [
-            f"{entry['model']} {number_range(entry['hidden_size'])}"
-            for entry in summary
-            if entry.get("hidden_size")
-        ]
-        parts += [f"hidden sizes: {', '.join(sizes)}"] if sizes else []
-    if settings.get("channels"):
-        parts.append(f"channels {_value(settings['channels'])}")
-    if "embedding_size" in settings:
-        parts.append(f"embedding {settings['embedding_size']}")
-    if "num_layers" in settings:
-        parts.append(f"{settings['num_layers']} layer{'s' if settings['num_layers'] != 1 else ''}")
-    if settings.get("bidirectional"):
-        parts.append("both directions")
-    if settings.get("dropout"):
-        parts.append(f"dropout {settings['dropout']:g}")
-    if settings.get("readout") not in (None, "output"):
-        parts.append(f"read out: {settings['readout']}")
-    return ", ".join(parts)
+def _options(study: Study) -> str:
+    given: dict[str, str] = {}
+    for run in study.runs:
+        model: Any = run.settings.get("model", study.settings.get("model"))
+        if isinstance(model, dict) and model.get("options"):
+            given[run.model] = value_text(model["options"])
+    return "; ".join(f"{model}: {text}" for model, text in given.items())
 
 
-def _options(settings: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    if settings.get("options"):
-        return _value(settings["options"])
-    found: dict[str, str] = {}
-    for row in rows:
-        options = (row.get("settings") or {}).get("options")
-        if options:
-            found[row["model"]] = _value(options)
-    return "; ".join(f"{model}: {text}" for model, text in found.items())
-
-
-def _seeds(rows: Iterable[Mapping[str, Any]]) -> str:
-    seeds = sorted({row["seed"] for row in rows})
+def _seeds(study: Study) -> str:
+    seeds = list(study.seeds())
     if len(seeds) > 4 and seeds == list(range(seeds[0], seeds[-1] + 1)):
-        text = f"{seeds[0]} to {seeds[-1]}"
-    else:
-        text = listed(seeds)
-    return f"{text} (weights, order of batches, dropout)"
+        return f"{seeds[0]} to {seeds[-1]}"
+    return listed(seeds)
 
 
-def _budget(settings: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    rows = list(rows)
-    parts = []
-    if "epochs" in settings:
-        parts.append(f"{settings['epochs']} epoch{'s' if settings['epochs'] != 1 else ''}")
-    if settings.get("patience"):
-        parts.append(f"stopped after {settings['patience']} without a better validation")
-    if "batch_size" in settings:
-        parts.append(f"batch {settings['batch_size']}")
-    if "learning_rate" in settings:
-        schedule = f" ({settings['schedule']})" if settings.get("schedule") else ""
-        parts.append(f"Adam, learning rate {settings['learning_rate']:g}{schedule}")
-    if settings.get("weight_decay"):
-        parts.append(f"weight decay {settings['weight_decay']:g}")
-    if settings.get("clip"):
-        parts.append(f"gradient norm at most {settings['clip']:g}")
-    seconds = sum((row.get("time") or {}).get("train_seconds") or 0.0 for row in rows)
-    parts.append(f"{len(rows)} runs, {duration(seconds)} of training in all")
-    return ", ".join(parts)
-
-
-def _machine(machine: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
-    parts = []
-    if machine:
-        parts.append(str(machine["processor"]))
-        parts.append(f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}")
-        parts += [f"{machine['memory_gib']:g} GiB memory"] if machine.get("memory_gib") else []
-        parts += [str(gpu) for gpu in machine.get("gpus") or ()]
-        parts.append(str(machine.get("system", "")))
-    if "device" in settings:
-        precision = f" ({settings['precision']})" if settings.get("precision") else ""
-        parts.append(f"trained on {settings['device']}{precision}")
-    if "threads" in settings:
-        parts.append(f"{settings['threads']} thread{'s' if settings['threads'] != 1 else ''} a run")
-    return ", ".join(part for part in parts if part)
-
-
-def _value(value: Any) -> str:
-    """A setting as a person reads it."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={_value(item)}" for name, item in value.items()) or "defaults"
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(_value, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _machine(study: Study) -> list[str]:
+    machine = study.time.machine
+    memory = [f"{machine.memory_gib:g} GiB memory"] if machine.memory_gib else []
+    return [machine.processor, count_of(machine.cores, "core"), *memory, *machine.gpus, machine.system]

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import re
-from functools import singledispatch
-from typing import Any
+from collections.abc import Callable
 
-from liafseq.tasks.report_blocks import Code, Facts, Items, Pictures, Report, Table, Text
-from liafseq.tasks.report_panels import png
+from liafseq.tasks.report.blocks import Block, Captioned, Code, Facts, Items, Links, Pictures, Report, Text
+from liafseq.tasks.report.style import png
+from liafseq.tasks.report.table import Table
 
 __all__ = ["escaped", "markdown_report"]
 
 
-def markdown_report(report: Report, stem: str) -> tuple[str, dict[str, bytes]]:
-    """The text, and the pictures by their file names, which begin with ``stem``."""
+def markdown_report(
+    report: Report, name: Callable[[str], str], href: Callable[[str], str]
+) -> tuple[str, dict[str, bytes]]:
+    """The text, and the pictures by their file names.
+
+    Args:
+        report: its content.
+        name: the file name of a picture.
+        href: the address of a file of the study.
+    """
     pictures: dict[str, bytes] = {}
-    lines = [f"# {escaped(report.title)}", *(_block(block) for block in report.short)]
+    lines = [f"# {escaped(report.title)}", *(_block(block, href) for block in report.short)]
     for section in report.sections:
         lines.append(f"## {escaped(section.title)}")
         for block in section.blocks:
             if isinstance(block, Pictures):
-                name = f"{stem}-{block.name}.png"
-                pictures[name] = png(block.panels, block.columns, block.legend)
+                file = name(block.name)
+                pictures[file] = png(block.panels, block.columns, block.legend)
                 alt = escaped("; ".join(panel.alt for panel in block.panels))
-                lines.append(f"{escaped(block.caption)}\n\n![{alt}]({name})")
+                lines.append(f"{escaped(block.caption)}\n\n![{alt}]({file})")
             else:
-                lines.append(_block(block))
+                lines.append(_block(block, href))
     return "\n\n".join(lines) + "\n", pictures
 
 
@@ -43,40 +51,33 @@ def escaped(text: str) -> str:
     return re.sub(r"&(?=#?\w+;)", "&amp;", line)
 
 
-@singledispatch
-def _block(block: Any) -> str:
+def _block(block: Block, href: Callable[[str], str]) -> str:
+    match block:
+        case Text():
+            return escaped(block.text)
+        case Items():
+            return "\n".join(f"- **{escaped(name)}**: {escaped(text)}" for name, text in block.items)
+        case Facts():
+            rows = [f"| {escaped(name)} | {escaped(text)} |" for name, text in block.facts]
+            return "\n".join(["| | |", "|:---|:---|", *rows])
+        case Captioned():
+            return f"{_table(block.table)}\n\n{escaped(block.caption)}"
+        case Links():
+            links = [
+                f"- [{escaped(link.path)}]({href(link.path)}): {escaped(link.text)}" for link in block.links
+            ]
+            return "\n".join([f"{escaped(block.summary)}:\n", *links])
+        case Code():
+            lines = "\n".join(block.lines)
+            fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", lines)), default=0))
+            return f"{fence}bash\n{lines}\n{fence}"
     raise TypeError(f"no such part of a report: {type(block).__name__}")
 
 
-@_block.register
-def _(block: Text) -> str:
-    return escaped(block.text)
-
-
-@_block.register
-def _(block: Items) -> str:
-    return "\n".join(f"- **{escaped(name)}**: {escaped(text)}" for name, text in block.items)
-
-
-@_block.register
-def _(block: Facts) -> str:
-    return "\n".join(["| | |", "|:---|:---|", *(f"| {escaped(n)} | {escaped(t)} |" for n, t in block.facts)])
-
-
-@_block.register
-def _(block: Table) -> str:
-    lines = [block.header, *block.rows]
-    cells = [[_cell(cell) for cell in line] for line in lines]
-    rule = "|".join([":---", *(["---:"] * (len(block.header) - 1))])
-    rows = [f"| {' | '.join(line)} |" for line in cells]
-    return "\n".join([rows[0], f"|{rule}|", *rows[1:], "", escaped(block.caption)])
-
-
-@_block.register
-def _(block: Code) -> str:
-    lines = "\n".join(block.lines)
-    fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", lines)), default=0))
-    return f"{fence}bash\n{lines}\n{fence}"
+def _table(table: Table) -> str:
+    header, *rows = [[_cell(cell) for cell in row] for row in (table.header, *table.rows)]
+    rule = "|".join([":---", *(["---:"] * (len(header) - 1))])
+    return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _cell(text: str) -> str:

@@ -1,41 +1,27 @@
-"""The plots of a study, as bytes of PNG files."""
+"""How the pictures look: the marks of each model, and one panel drawn alone (SVG) or beside others (PNG)."""
 
 from __future__ import annotations
 
 import io
-import statistics
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from liafseq.tasks.metrics import read_metrics
-from liafseq.tasks.report_words import number, task_key, task_title
+from liafseq.tasks import models
+from liafseq.tasks.report.words import number
+from liafseq.tasks.results import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "TEXT", "accuracy_plot", "colour", "curves_plot", "draw_curves", "look", "plain_ticks"]
+__all__ = [
+    "GREY", "STYLE", "TEXT", "Look", "Panel", "look", "looks", "looks_of", "plain_ticks", "png", "svg",
+    "swatch",
+]  # fmt: skip
 
-# Okabe and Ito's palette, safe for colour-blind readers; warm colours spike, cool ones do not.
-COLOURS = {
-    "liaf": "#D55E00",
-    "lif": "#E69F00",
-    "dalif": "#CC79A7",
-    "mlif": "#8C6D1F",
-    "gru": "#0072B2",
-    "lstm": "#56B4E9",
-    "rnn": "#009E73",
-    "conv3d": "#000000",
-}
-MARKERS = {
-    "liaf": "o", "lif": "s", "dalif": "^", "mlif": "D", "gru": "v", "lstm": "P", "rnn": "X", "conv3d": "*",
-}  # fmt: skip
-OTHER = "#555555"
+GREY = "#8a8a8a"
 TEXT = "#333333"
-TASKS_A_ROW = 5
-BASELINE = "always the most frequent answer"
 
 STYLE = {
     "font.size": 10,
@@ -53,24 +39,80 @@ STYLE = {
     "text.parse_math": False,
 }
 
+# Fill of the marker, dashes, shade (below 0 darker), of the first, second, ... settings of a model.
+_LAYERS: tuple[tuple[str, Any, float], ...] = (
+    ("full", "-", 0.0), ("none", (0, (1, 1.2)), -0.4), ("left", (0, (6, 1.5, 1, 1.5)), 0.35),
+    ("bottom", (0, (2, 2)), -0.65), ("right", (0, (5, 1, 1, 1, 1, 1)), 0.5), ("top", (0, (8, 3)), -0.2),
+)  # fmt: skip
+_MAPS: tuple[tuple[str, Any, float], ...] = (
+    ("none", (0, (4, 1.5)), 0.0), ("top", (0, (1, 2.5)), -0.4), ("right", (0, (7, 2, 2, 2)), 0.35),
+    ("left", (0, (2.5, 1)), -0.65), ("bottom", (0, (3, 1, 1, 1)), 0.5), ("full", (0, (10, 2)), -0.2),
+)  # fmt: skip
 
-def colour(model: str) -> str:
-    """The colour of a model, the same in every plot; a convolution has that of its layer."""
-    return COLOURS.get(model, COLOURS.get(model.removeprefix("conv-"), OTHER))
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker, the marker's fill and the dashes of a model."""
+
+    color: str
+    marker: str
+    fill: str = "full"
+    dashes: Any = "-"
+
+    def line(self, **more: Any) -> dict[str, Any]:
+        """Arguments of ``Axes.plot``."""
+        return {
+            "color": self.color,
+            "marker": self.marker,
+            "fillstyle": self.fill,
+            "markerfacecoloralt": "white",
+            "markersize": 5,
+            "linestyle": self.dashes,
+            "linewidth": 1.6,
+            **({"markerfacecolor": "white", "fillstyle": "full"} if self.fill == "none" else {}),
+            **more,
+        }
 
 
-def look(model: str) -> dict[str, Any]:
-    """Colour, marker and dashes of a model: no two models share all, and none needs its colour to be
-    told from the others. A convolution is dashed and its marker hollow."""
-    hollow = model.startswith("conv-")
-    return {
-        "color": colour(model),
-        "marker": MARKERS.get(model, MARKERS.get(model.removeprefix("conv-"), ".")),
-        "markersize": 5,
-        "markerfacecolor": "white" if hollow else colour(model),
-        "linestyle": (0, (4, 1.5)) if hollow else "-",
-        "linewidth": 1.6,
-    }
+def look(name: str) -> Look:
+    """The look of a model of the registry; a plain one for any other name."""
+    return looks_of([(name, name)])[name]
+
+
+def looks(study: Study) -> dict[str, Look]:
+    """The looks of a study's models, by label."""
+    return looks_of((entry.model, entry.name) for entry in study.summary)
+
+
+def looks_of(named: Iterable[tuple[str, str]]) -> dict[str, Look]:
+    """The looks of models, given as (label, name), by label.
+
+    No two share marker, fill and dashes, so that none needs its colour to be told from the others: several
+    settings of one model have another shade, fill and dashes; a convolution is dashed and hollow.
+
+    >>> [shown.fill for shown in looks_of([("liaf", "liaf"), ("gated", "liaf"), ("gru", "gru")]).values()]
+    ['full', 'none', 'full']
+    """
+    seen: dict[tuple[str, str, bool], int] = {}
+    found = {}
+    for label, name in named:
+        try:
+            model = models.model(name)
+        except ValueError:  # of a package that is not installed here, or a peer of a bench
+            model = models.Model(name, name, name)
+        key = (model.color, model.marker, model.kind == "maps")
+        kinds = _MAPS if key[2] else _LAYERS
+        fill, dashes, shade = kinds[seen.get(key, 0) % len(kinds)]
+        seen[key] = seen.get(key, 0) + 1
+        found[label] = Look(_shaded(model.color, shade), model.marker, fill, dashes)
+    return found
+
+
+def _shaded(color: str, amount: float) -> str:
+    """A colour mixed with white, or, where ``amount`` is below 0, with black."""
+    goal = 255 if amount > 0 else 0
+    parts = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + abs(amount) * (goal - part)):02x}" for part in parts)
 
 
 def plain_ticks(axis: Axis) -> None:
@@ -81,173 +123,65 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def accuracy_plot(results: Mapping[str, Any], titles: Mapping[Any, str] | None = None) -> bytes:
-    """Test accuracy by model, one panel a task, with the seeds and their standard deviation."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+@dataclass(frozen=True)
+class Panel:
+    """One picture: what draws it on an axis, its content in words, its size in inches.
 
-    summary = results["summary"]
-    tasks = list(summary[0]["accuracy"])
-    models = [entry["model"] for entry in summary]
-    seeds = len({row["seed"] for row in results["runs"]})
-    baseline = results.get("baseline") or {}
-    columns = min(len(tasks), TASKS_A_ROW)
-    lines = -(-len(tasks) // columns)
-    width = max(5.6, columns * max(1.9, 0.48 * len(models) + 0.5) + 0.8)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(width, 2.9 * lines + 0.6), dpi=130, layout="constrained")
-        axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
-        for at, axis in enumerate(axes.flat):
-            if at >= len(tasks):
-                axis.set_visible(False)
-                continue
-            spreads = [entry["accuracy"][tasks[at]] for entry in summary]
-            _accuracy_panel(axis, models, spreads, room=width / columns / len(models))
-            base = baseline.get(tasks[at])
-            if base is not None:
-                axis.axhline(100 * base, color=TEXT, linestyle=(0, (4, 3)), linewidth=0.9)
-            axis.set_title(_title(tasks[at], titles, columns))
-            if at % columns == 0:
-                axis.set_ylabel("test accuracy (%)")
-        _accuracy_legend(figure, several=seeds > 1, base=bool(baseline))
-        return _png(figure)
-
-
-def curves_plot(
-    results: Mapping[str, Any], folder: Path, titles: Mapping[Any, str] | None = None
-) -> bytes | None:
-    """Validation accuracy by epoch, one panel a task (or joint training), a line a model.
-
-    The line is the mean over the seeds, the band its standard deviation. None where no run has
-    left metrics.jsonl.
+    ``shows`` names what is drawn on it besides the models themselves, for the caption.
     """
+
+    draw: Callable[[Axes], object]
+    alt: str
+    width: float = 3.5
+    height: float = 2.5
+    shows: frozenset[str] = frozenset()
+
+
+def svg(panel: Panel) -> bytes:
+    """The panel as an SVG file; texts are paths, so that it needs no font. Equal panels, equal bytes."""
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    panels: dict[tuple[str, ...], dict[str, list[list[float]]]] = {}
-    for row in results["runs"]:
-        curve = _curve(folder / row["run"] / "metrics.jsonl") if row["status"] == "finished" else []
-        if curve:
-            panels.setdefault(tuple(map(str, row["tasks"])), {}).setdefault(row["model"], []).append(curve)
-    if not panels:
-        return None
-    columns = min(len(panels), TASKS_A_ROW)
-    lines = -(-len(panels) // columns)
-    with rc_context(STYLE):
-        size = (max(6.0, 3.3 * columns + 0.6), 2.9 * lines + 0.8)
-        figure = Figure(figsize=size, dpi=130, layout="constrained")
-        axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
-        handles: dict[str, Any] = {}
-        for at, axis in enumerate(axes.flat):
-            if at >= len(panels):
-                axis.set_visible(False)
-                continue
-            tasks = sorted(panels, key=lambda tasks: [*map(task_key, tasks)])[at]
-            for entry in results["summary"]:
-                model = entry["model"]
-                if model in panels[tasks]:
-                    handles[model] = draw_curves(axis, model, panels[tasks][model])
-            title = _title(tasks[0], titles, columns) if len(tasks) == 1 else f"{len(tasks)} tasks jointly"
-            axis.set_title(title)
-            axis.set_ylim(0, 103)
-            axis.grid(axis="y")
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            if at % columns == 0:
-                axis.set_ylabel("validation accuracy (%)")
-            if at + columns >= len(panels):
-                axis.set_xlabel("epoch")
-        order = [entry["model"] for entry in results["summary"] if entry["model"] in handles]
-        figure.legend(
-            [handles[model] for model in order], order, loc="outside lower center", ncols=min(len(order), 7)
-        )
-        return _png(figure)
+    with rc_context({**STYLE, "font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "liafseq"}):
+        figure = Figure(figsize=(panel.width, panel.height), layout="constrained")
+        panel.draw(figure.subplots())
+        buffer = io.BytesIO()
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    return buffer.getvalue()
 
 
-def _accuracy_panel(axis: Axes, models: list[str], spreads: list[Any], room: float) -> None:
-    axis.set_axisbelow(True)
-    axis.grid(axis="y")
-    axis.set_ylim(0, 109)
-    axis.set_yticks(range(0, 101, 20))
-    axis.set_xlim(-0.6, len(models) - 0.4)
-    axis.set_xticks(range(len(models)), models, rotation=0 if room > 0.5 else 60)
-    axis.tick_params(axis="x", length=0)
-    for at, (model, spread) in enumerate(zip(models, spreads, strict=True)):
-        if spread is None:
-            axis.text(at, 2, "failed", rotation=90, ha="center", va="bottom", color=OTHER, fontsize=8)
-            continue
-        mean, values = 100 * spread["mean"], [100 * value for value in spread["seeds"]]
-        axis.bar(at, mean, width=0.72, color=colour(model))
-        top = mean
-        if spread["std"] is not None:
-            axis.errorbar(at, mean, yerr=100 * spread["std"], color=TEXT, capsize=3, linewidth=1.1)
-            offsets = (
-                [0.0]
-                if len(values) == 1
-                else [0.3 * (i / (len(values) - 1) - 0.5) for i in range(len(values))]
-            )
-            axis.plot(
-                [at + offset for offset in offsets],
-                values,
-                linestyle="",
-                marker="o",
-                markersize=3.2,
-                markerfacecolor="white",
-                markeredgecolor=TEXT,
-                markeredgewidth=0.7,
-            )
-            top = max(mean + 100 * spread["std"], *values)
-        # A spread beyond 100% must not push its figure out of the panel.
-        text = f"{mean:.0f}" if room <= 0.5 else f"{mean:.1f}"
-        axis.text(at, min(top, 101.5) + 1.2, text, ha="center", va="bottom", color=TEXT, fontsize=8)
-
-
-def _accuracy_legend(figure: Figure, *, several: bool, base: bool) -> None:
+def png(panels: Sequence[Panel], columns: int = 3, legend: Mapping[str, Look] | None = None) -> bytes:
+    """The panels side by side, over a legend of these models, as a PNG file."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    handles = []
-    if several:
-        dot = {"marker": "o", "markersize": 3.8, "markerfacecolor": "white", "markeredgecolor": TEXT}
-        handles.append(Line2D([], [], linestyle="", label="one seed", **dot))
-        handles.append(Line2D([], [], color=TEXT, linewidth=1.1, label="standard deviation"))
-    if base:
-        handles.append(Line2D([], [], color=TEXT, linestyle=(0, (4, 3)), linewidth=0.9, label=BASELINE))
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
-
-
-def draw_curves(axis: Axes, model: str, curves: list[list[float]]) -> Any:
-    """The mean of a model's curves by epoch, and their standard deviation as a band; gives the line."""
-    # A run that stopped early keeps its last value, so that the mean does not jump where it ends.
-    length = max(map(len, curves))
-    columns = list(zip(*(curve + [curve[-1]] * (length - len(curve)) for curve in curves), strict=True))
-    epochs = range(1, length + 1)
-    means = [statistics.fmean(values) for values in columns]
-    style = {**look(model), "markersize": 4, "markevery": max(1, length // 10), "label": model}
-    (line,) = axis.plot(epochs, means, **style)
-    if len(curves) > 1:
-        spreads = [statistics.stdev(values) for values in columns]
-        low = [mean - spread for mean, spread in zip(means, spreads, strict=True)]
-        high = [min(mean + spread, 100.0) for mean, spread in zip(means, spreads, strict=True)]
-        axis.fill_between(epochs, low, high, color=colour(model), alpha=0.18, linewidth=0)
-    return line
-
-
-def _curve(path: Path) -> list[float]:
-    """Validation accuracy in percent, epoch by epoch; empty where it cannot be read."""
-    try:
-        return [100 * line["valid_accuracy"] for line in read_metrics(path)]
-    except (OSError, ValueError):
-        return []
-
-
-def _title(task: str, titles: Mapping[Any, str] | None, columns: int) -> str:
-    return task_title(task, titles).replace(": ", ": " if columns < 3 else "\n", 1)
-
-
-def _png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    columns = min(columns, len(panels))
+    lines = -(-len(panels) // columns)
+    size = (panels[0].width * columns, max(p.height for p in panels) * lines + (0.35 if legend else 0.0))
+    with rc_context({**STYLE, "font.size": 9}):
+        figure = Figure(figsize=size, dpi=130, layout="constrained")
+        for axis, panel in zip(figure.subplots(lines, columns, squeeze=False).flat, panels, strict=False):
+            panel.draw(axis)
+        for axis in figure.axes[len(panels) :]:
+            axis.set_visible(False)
+        if legend:
+            handles = [Line2D([], [], label=name, **shown.line()) for name, shown in legend.items()]
+            wide = min(len(handles), round(2.3 * columns))
+            figure.legend(handles=handles, loc="outside lower center", ncols=wide, handlelength=3)
+        buffer = io.BytesIO()
+        FigureCanvasAgg(figure).print_png(buffer)
     return buffer.getvalue()
+
+
+def swatch(shown: Look) -> bytes:
+    """A model's line and marker, for a legend, as an SVG file."""
+
+    def draw(axis: Axes) -> None:
+        axis.set_axis_off()
+        axis.set_ylim(-1, 1)
+        axis.plot([0, 1, 2], [0, 0, 0], **shown.line(markevery=[1]))
+
+    return svg(Panel(draw, "", 0.55, 0.18))

@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 __all__ = [
-    "duration",
-    "listed",
-    "number",
-    "number_range",
-    "p_value",
-    "percent",
-    "points",
-    "task_key",
-    "task_name",
-    "task_title",
-]
+    "COUNTS", "JOULES", "count_of", "duration", "in_one_unit", "listed", "number", "number_range", "p_value",
+]  # fmt: skip
 
-
-def task_key(task: str) -> tuple[bool, int, str]:
-    """Sorts tasks: numbers in their order, then names.
-
-    >>> sorted(["nmnist", "12", "6"], key=task_key)
-    ['6', '12', 'nmnist']
-    """
-    return (not task.isdecimal(), int(task) if task.isdecimal() else 0, task)
-
-
-def task_name(task: Any) -> str:
-    """A task in a table's header.
-
-    >>> task_name("6"), task_name("nmnist")
-    ('task 6', 'nmnist')
-    """
-    return f"task {task}" if str(task).isdecimal() else str(task)
-
-
-def task_title(task: Any, titles: Mapping[Any, str] | None = None) -> str:
-    """A task with the name that ``titles`` (by number or text) has for it.
-
-    >>> task_title("6", {6: "yes-no-questions"}), task_title("nmnist")
-    ('task 6: yes no questions', 'nmnist')
-    """
-    name = (titles or {}).get(task) or (titles or {}).get(str(task))
-    if name is None and str(task).isdecimal():
-        name = (titles or {}).get(int(task))
-    return f"{task_name(task)}: {name.replace('-', ' ')}" if name else task_name(task)
+COUNTS = (" G", " M", " k", "")
+JOULES = (" J", " mJ", " µJ", " nJ")
 
 
 def listed(words: Iterable[Any], last: str = "and") -> str:
@@ -55,27 +19,17 @@ def listed(words: Iterable[Any], last: str = "and") -> str:
     >>> listed(["a"]), listed(["a", "b", "c"])
     ('a', 'a, b and c')
     """
-    found = [str(word) for word in words]
-    return f"{', '.join(found[:-1])} {last} {found[-1]}" if len(found) > 1 else "".join(found)
+    texts = [str(word) for word in words]
+    return f"{', '.join(texts[:-1])} {last} {texts[-1]}" if len(texts) > 1 else "".join(texts)
 
 
-def percent(value: float | None, missing: str = "-") -> str:
-    """A share in percent, with one digit.
+def count_of(count: int, thing: str) -> str:
+    """A number of things.
 
-    >>> percent(0.547), percent(None)
-    ('54.7', '-')
+    >>> count_of(1, "seed"), count_of(1200, "run")
+    ('1 seed', '1,200 runs')
     """
-    return missing if value is None else f"{100 * value:.1f}"
-
-
-def points(value: float) -> str:
-    """A difference of accuracies.
-
-    >>> points(0.012), points(-0.001), points(0.0)
-    ('+1.2', '-0.1', '0.0')
-    """
-    text = f"{100 * value:+.1f}"
-    return "0.0" if float(text) == 0 else text
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def p_value(value: float) -> str:
@@ -109,9 +63,9 @@ def number_range(bounds: Sequence[int] | None) -> str:
     >>> number_range([29001, 29001]), number_range([20562, 21002]), number_range(None)
     ('29,001', '20,562 to 21,002', '-')
     """
-    if bounds is None:
+    if not bounds:
         return "-"
-    low, high = bounds
+    low, high = min(bounds), max(bounds)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
@@ -129,3 +83,28 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def in_one_unit(values: Sequence[float | None], units: Sequence[str]) -> list[str]:
+    """Values of a column with three figures, all in one unit: the largest of which no value that is not zero
+    is less than a tenth.
+
+    Args:
+        values: in the last of the units; None: there is none.
+        units: each a thousand of the next.
+
+    >>> in_one_unit([614_400.0, 2_457_600.0, 0.0, None], COUNTS)
+    ['0.614 M', '2.46 M', '0', '-']
+    """
+    least = min((value for value in values if value), default=0.0)
+    scales = [1000.0 ** (len(units) - 1 - at) for at in range(len(units))]
+    scale, unit = next(
+        (pair for pair in zip(scales, units, strict=True) if least >= pair[0] / 10), (1.0, units[-1])
+    )
+    return ["-" if value is None else _figures(value / scale, unit) for value in values]
+
+
+def _figures(value: float, unit: str) -> str:
+    if not value:
+        return "0"
+    return (f"{value:,.0f}" if value >= 100 else f"{value:#.3g}") + unit
