@@ -95,6 +95,8 @@ def head_to_head(
         o.check_device(configs[0])
         if options.match == "params":
             configs = matched(task, configs)
+        if not given["dry_run"]:
+            o.make_folder(out)
         trials = _trials(task, configs, search)
         estimate = _estimate(task, configs, out, jobs, trials)
         if given["dry_run"]:
@@ -104,7 +106,6 @@ def head_to_head(
             return
         if estimate:
             print(f"{len(configs) + trials} runs{estimate}", file=sys.stderr, flush=True)
-        o.make_folder(out)
         with StudyProgress(task, trials + len(configs)) as progress:
             study = run_study(
                 task,

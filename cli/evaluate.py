@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+def _splits(incomplete: str) -> list[str]:
+    return [name for name in ("test", "valid", "train") if name.startswith(incomplete)]
+
+
 OWN = (
     o.inspect.Parameter(
         "runs", o.inspect.Parameter.KEYWORD_ONLY,
@@ -29,7 +33,7 @@ OWN = (
     ),
     o.plain_option(
         "split", str, "test", "--split", metavar="test|valid|train", help="Which part of the data.",
-        autocompletion=lambda text: [name for name in ("test", "valid", "train") if name.startswith(text)],
+        autocompletion=_splits,
     ),
     o.plain_option("device", str | None, None, "--device", help="cpu, cuda, mps, or auto; else the run's."),
     o.plain_option("as_json", bool, False, "--json", help="Print JSON, a line per run."),

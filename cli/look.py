@@ -45,7 +45,7 @@ def models(
             (found, "maps" if model(found).kind == "maps" else "vectors", model(found).title)
             for found in known()
         ]
-        print_table(Table(("model", "reads", "is"), tuple(rows)))
+        print_table(Table(("model", "reads", "is"), tuple(rows), words=True))
         print("Its options: liafseq models NAME. In a study: --models liaf,liaf:gated=true,gru")
         return
     chosen = model(name)
@@ -54,7 +54,7 @@ def models(
     if not rows:
         print("No options.")
         return
-    print_table(Table(("option", "default", "meaning"), tuple(rows)))
+    print_table(Table(("option", "default", "meaning"), tuple(rows), words=True))
 
 
 def tasks(
@@ -80,7 +80,7 @@ def tasks(
             (task.name, task.title, ", ".join(metric.words for metric in task.metrics))
             for task in installed()
         ]
-        print_table(Table(("task", "is", "metrics"), tuple(rows)))
+        print_table(Table(("task", "is", "metrics"), tuple(rows), words=True))
         return
     task = find(name)
     print(f"{name}: {task.title}. {(type(task).__doc__ or '').splitlines()[0]}")
@@ -94,7 +94,7 @@ def tasks(
          str(extra(info, "panel")), (info.description or "").replace("{examples}", task.word))
         for field, info in flags_of(task.Config).items()
     ]  # fmt: skip
-    print_table(Table(("option", "default", "panel", "meaning"), tuple(settings)))
+    print_table(Table(("option", "default", "panel", "meaning"), tuple(settings), words=True))
 
 
 def list_runs(
@@ -149,9 +149,9 @@ def list_runs(
         parts = ", ".join(part.name for part in task.parts(config))
         runs.append((str(path.parent), config.model.label, parts, str(config.seed), state, figure))
     if studies:
-        print_table(Table(("study", "task", "model", "mean", "runs"), tuple(studies)))
+        print_table(Table(("study", "task", "model", "mean", "runs"), tuple(studies), words=True))
     if runs:
-        print_table(Table(("run", "model", "on", "seed", "state", "test"), tuple(runs)))
+        print_table(Table(("run", "model", "on", "seed", "state", "test"), tuple(runs), words=True))
     if not studies and not runs:
         print(f"No runs and no studies below {folder}.")
     for line in damaged:

@@ -71,7 +71,8 @@ def print_table(table: Table) -> None:
     shown = RichTable(box=box.SIMPLE_HEAD, header_style="bold")
     for at, name in enumerate(table.header):
         # Folded where the terminal is too narrow: a figure that is cut off is worse.
-        shown.add_column(name, justify="right" if at else "left", overflow="fold")
+        left = table.words or not at
+        shown.add_column(name, justify="left" if left else "right", overflow="fold")
     for row in table.rows:
         shown.add_row(*row)
     Console().print(shown)

@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from liafseq.tasks.models import Model, ModelSpec, as_spec
 
 __all__ = [
-    "DATA", "MACHINE", "MODEL", "STUDY", "TRAINING", "Config", "FieldError", "Flags", "Pairs", "Settings",
+    "DATA", "MACHINE", "MODEL", "STUDY", "TRAINING", "Config", "FieldError", "Flags", "Pairs", "MANY", "Settings",
     "digest", "flag_of", "flags_of", "option", "pairs", "replace",
 ]  # fmt: skip
 
@@ -237,7 +237,8 @@ def _expected(error: Any, info: FieldInfo | None) -> str:
     }  # fmt: skip
     if kind in limits:
         word, name = limits[kind]
-        return f"{word} {context[name]:g}"
+        limit = context[name]
+        return f"{word} {limit}" if isinstance(limit, int) else f"{word} {limit:g}"
     if kind in ("finite_number", "string_too_short"):
         return "finite" if kind == "finite_number" else "a text"
     return str(error["msg"])
@@ -263,6 +264,8 @@ def digest(content: Any) -> str:
 
 _SEED = {"ge": 0, "lt": 2**63}
 _COUNT = {"ge": 1, "le": 1_000_000}
+MANY = {"ge": 1, "le": 100_000_000}
+"""Bounds of a number of examples."""
 
 Spec = Annotated[
     ModelSpec,
@@ -281,7 +284,6 @@ ValidFraction = Annotated[
 DataSeed = Annotated[
     int, option("Seed of generated {examples}, of splits and of the validation part.", DATA, **_SEED)
 ]
-Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Epochs = Annotated[int, option("Passes over the training {examples}.", TRAINING, **_COUNT)]
 BatchSize = Annotated[int, option("Training {examples} per step.", TRAINING, **_COUNT)]
 LearningRate = Annotated[float, option("Step size of Adam.", TRAINING, gt=0)]

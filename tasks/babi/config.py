@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from liafseq.tasks.config import DATA, MODEL, Bidirectional, Config, Count, FieldError, Pairs, option
+from liafseq.tasks.config import DATA, MANY, MODEL, Bidirectional, Config, FieldError, Pairs, option
 
 __all__ = ["PRESETS", "BabiConfig", "parse_tasks"]
 
@@ -52,6 +53,21 @@ def _checked(tasks: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
     return tasks
 
 
+def _check_stories(options: dict[str, Any], tasks: tuple[int, ...]) -> None:
+    """Sees that the generator can have these options for these tasks."""
+    from liafseq.tasks.babi.generator.options import GeneratorOptions, resolve
+
+    known = [field.name for field in dataclasses.fields(GeneratorOptions)]
+    for name in options:
+        if name not in known:
+            raise FieldError("story_options", f": no option {name!r}; the options are {', '.join(known)}")
+    try:
+        for number in tasks:
+            resolve(number, GeneratorOptions(**options))
+    except (TypeError, ValueError) as error:
+        raise FieldError("story_options", f": {error}") from None
+
+
 class BabiConfig(Config):
     """One run on bAbI.
 
@@ -84,9 +100,9 @@ class BabiConfig(Config):
         ),
     ] = "en-10k"
     questions: Annotated[
-        Count, option("Training questions per task, validation included.", DATA, metavar="N")
+        int, option("Training questions per task, validation included.", DATA, metavar="N", **MANY)
     ] = 10_000
-    test_questions: Annotated[Count, option("Test questions per task.", DATA, metavar="N")] = 1_000
+    test_questions: Annotated[int, option("Test questions per task.", DATA, metavar="N", **MANY)] = 1_000
     story_options: Annotated[
         Pairs,
         option(
@@ -142,6 +158,8 @@ class BabiConfig(Config):
     def _fits_together(self) -> BabiConfig:
         if self.story_options and self.source != "generated":
             raise FieldError("story_options", f"is for generated stories, not for source {self.source!r}")
+        if self.story_options:
+            _check_stories(dict(self.story_options), self.tasks)
         model = self.layer()
         if self.readout != "output" and model.pair is False:
             raise FieldError("readout", f"={self.readout!r} needs a second state, which {model.name} has not")

@@ -11,6 +11,8 @@ __all__ = ["Table"]
 class Table:
     """A head and rows of texts; the first column names the row.
 
+    Figures stand to the right; ``words`` says that the other columns are words, which stand to the left.
+
     >>> print(Table(("model", "task 1"), (("liaf", "99.7"), ("gru", "100.0"))).plain())
     model  task 1
     liaf     99.7
@@ -19,14 +21,16 @@ class Table:
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: bool = False
 
     def plain(self) -> str:
         """Aligned text, nothing but letters and spaces."""
         widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
         lines = []
         for row in (self.header, *self.rows):
-            first, *cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-            lines.append("  ".join([row[0].ljust(len(first)), *cells]).rstrip())
+            first, *cells = zip(row, widths, strict=True)
+            placed = [cell.ljust(width) if self.words else cell.rjust(width) for cell, width in cells]
+            lines.append("  ".join([first[0].ljust(first[1]), *placed]).rstrip())
         return "\n".join(lines)
 
     def markdown(self) -> str:
@@ -44,4 +48,4 @@ class Table:
     def transposed(self) -> Table:
         """Rows as columns."""
         header, *rows = zip(self.header, *self.rows, strict=True)
-        return Table(tuple(header), tuple(map(tuple, rows)))
+        return Table(tuple(header), tuple(map(tuple, rows)), self.words)

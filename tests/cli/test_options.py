@@ -1,21 +1,29 @@
-"""How the values of options are read, and which runs a comparison makes of them."""
+"""How what was said becomes settings and runs, from the command line and from a file."""
 
 from __future__ import annotations
 
-import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liafseq.cli import compare as compare_command
-from liafseq.cli.options import parse_models, parse_pairs, parse_tasks
-from liafseq.tasks.babi.config import PRESETS, BabiRun
-from liafseq.tasks.models import model_names
+from liafseq.tasks.babi.config import PRESETS, BabiConfig
+from liafseq.tasks.config import FieldError, Settings, flags_of, pairs
+from liafseq.tasks.models import known
+from liafseq.tasks.study.plan import StudyOptions, plan
+from liafseq.tasks.task import find
+
+Call = Callable[..., Any]
 
 
-def plan(**changes: Any) -> list[BabiRun]:
-    parameters = inspect.signature(compare_command.babi).parameters.values()
-    return compare_command.plan({**{p.name: p.default for p in parameters}, **changes})
+def planned(**changes: Any) -> list[BabiConfig]:
+    task = find("babi")
+    own = {name: value for name, value in changes.items() if name in StudyOptions.model_fields}
+    given = {name: value for name, value in changes.items() if name not in own}
+    options = StudyOptions(**{"models": task.study.models, **own})
+    return plan(task, BabiConfig(**{**task.study.settings, **given}), options)
 
 
 @pytest.mark.parametrize(
@@ -23,18 +31,13 @@ def plan(**changes: Any) -> list[BabiRun]:
     [("1", (1,)), ("20,1-3", (20, 1, 2, 3)), (" 4 - 6 , 1", (4, 5, 6, 1)), ("all", tuple(range(1, 21)))],
 )
 def test_tasks(text: str, tasks: tuple[int, ...]) -> None:
-    assert parse_tasks(text) == tasks
+    assert BabiConfig(tasks=text).tasks == tasks
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "-1", "1-", "1.5", "1--2", "\u0661", "99999999999", "1-2-3"])
 def test_not_tasks(text: str) -> None:
-    with pytest.raises(ValueError, match="--tasks"):
-        parse_tasks(text)
-
-
-def test_models() -> None:
-    assert parse_models(" gru,liaf ") == ("gru", "liaf")
-    assert parse_models("all") == model_names()
+    with pytest.raises(FieldError, match="tasks: "):
+        BabiConfig(tasks=text)
 
 
 @pytest.mark.parametrize(
@@ -50,29 +53,33 @@ def test_models() -> None:
     ],
 )
 def test_values(text: str, value: object) -> None:
-    (found,) = parse_pairs([text], "--option").values()
+    ((_, found),) = pairs([text])
     assert found == value
     assert type(found) is type(value)
 
 
 @pytest.mark.parametrize("texts", [["=1"], ["a b=1"], ["decay="], ["decay=1", "decay=2"]])
 def test_not_values(texts: list[str]) -> None:
-    with pytest.raises(ValueError, match="--option"):
-        parse_pairs(texts, "--option")
+    with pytest.raises(ValueError, match="NAME=VALUE|twice"):
+        pairs(texts)
 
 
 def test_a_comparison_without_options() -> None:
-    runs = plan()
-    models = {"liaf", "lif", "dalif", "gru", "lstm", "rnn"}
-    assert {run.model for run in runs} >= models
+    runs = planned()
+    labels = {run.model.label for run in runs}
+    assert {"liaf", "liaf:gated=true", "lif", "gru"} <= labels
     assert len({run.tasks for run in runs}) >= 2
     assert {run.source for run in runs} == {"generated"}
     assert len({run.key() for run in runs}) == len(runs)
 
 
+def test_all_models() -> None:
+    assert [run.model.label for run in planned(models="all", tasks=(1,))] == list(known(["layer"]))
+
+
 def test_a_plan_of_seeds_tasks_and_models() -> None:
-    runs = plan(models="gru,lstm", tasks="1,6", seeds=2, seed=5, layers=2, hidden_size=8)
-    assert [(run.seed, run.tasks, run.model) for run in runs[:5]] == [
+    runs = planned(models="gru,lstm", tasks="1,6", seeds=2, seed=5, num_layers=2, hidden_size=8)
+    assert [(run.seed, run.tasks, run.model.label) for run in runs[:5]] == [
         (5, (1,), "gru"),
         (5, (1,), "lstm"),
         (5, (6,), "gru"),
@@ -84,39 +91,123 @@ def test_a_plan_of_seeds_tasks_and_models() -> None:
 
 
 def test_joint_training_is_one_run_for_all_tasks() -> None:
-    (run,) = plan(models="gru", tasks="1-3", joint=True)
+    (run,) = planned(models="gru", tasks="1-3", joint=True)
     assert run.tasks == (1, 2, 3)
 
 
-def test_every_setting_of_a_run_reaches_it() -> None:
-    """No option is taken and then forgotten."""
-    changes = {
-        "variant": "en", "questions": 5, "test_questions": 6, "valid_fraction": 0.5, "data_seed": 7,
-        "story": ["people=3"], "hidden_size": 8, "embedding_size": 9, "layers": 2, "dropout": 0.5,
-        "bidirectional": True, "readout": "both", "epochs": 11, "batch_size": 12, "learning_rate": 0.5,
-        "weight_decay": 0.25, "schedule": "constant", "warmup": 0.125, "clip": 2.0, "patience": 3,
-        "device": "auto", "devices": 2, "nodes": 2, "precision": "64-true", "threads": 4, "hops": 3,
-        "attention": "unordered",
-    }  # fmt: skip
-    (run,) = plan(models="lstm", tasks="4", seed=13, **changes)
-    assert run == BabiRun(
-        model="lstm", tasks=(4,), seed=13, num_layers=2, story_options=(("people", 3),),
-        **{name: value for name, value in changes.items() if name not in ("layers", "story")},
-    )  # fmt: skip
-    default = BabiRun(model="lstm").to_json()
-    same = {name for name, value in run.to_json().items() if value == default[name]}
-    # A search alone sets score_test; the story model has its own test below.
-    assert same == {"model", "source", "options", "vectors", "score_test", "kind", "roles", "heads"}
+def test_options_of_models() -> None:
+    runs = planned(
+        models="liaf,slow=liaf:decay=0.9,gru,lif",
+        tasks="1",
+        options=("threshold=0.5", "liaf:decay=0.1", "lif:threshold=0.7"),
+    )
+    assert {run.model.label: dict(run.model.options) for run in runs} == {
+        "liaf": {"decay": 0.1, "threshold": 0.5},
+        "slow": {"decay": 0.9, "threshold": 0.5},
+        "gru": {},
+        "lif": {"threshold": 0.7},
+    }
 
 
-def test_a_kind_of_model_brings_its_presets_where_nothing_is_said() -> None:
-    (plain,) = plan(models="gru", tasks="4")
-    assert (plain.kind, plain.epochs, plain.patience) == ("plain", BabiRun.epochs, BabiRun.patience)
-    (story,) = plan(models="gru", tasks="4", model_kind="story")
-    assert story.kind == "story"
-    assert {name: getattr(story, name) for name in PRESETS["story"]} == PRESETS["story"]
-    said = {"epochs": 3, "patience": 0, "warmup": 0.0, "embedding_size": 7}
-    (story,) = plan(models="gru", tasks="4", model_kind="story", **said)
-    assert {name: getattr(story, name) for name in said} == said
-    with pytest.raises(ValueError, match="--model-kind"):
-        plan(models="gru", model_kind="stories")
+VALUES = {
+    "tasks": "4", "source": "hub", "variant": "en", "questions": 5, "test-questions": 6, "valid-fraction": 0.5,
+    "data-seed": 7, "hidden-size": 8, "embedding-size": 9, "layers": 2, "dropout": 0.5, "bidirectional": True,
+    "readout": "both", "epochs": 11, "batch-size": 12, "learning-rate": 0.5, "weight-decay": 0.25,
+    "schedule": "constant", "warmup": 0.125, "clip": 2.0, "patience": 3, "seed": 13, "device": "auto", "devices": 2,
+    "nodes": 2, "precision": "64-true", "threads": 4,
+}  # fmt: skip
+
+
+def words_of(values: dict[str, Any]) -> list[Any]:
+    words: list[Any] = []
+    for name, value in values.items():
+        words += [f"--{name}"] if value is True else [f"--{name}", value]
+    return words
+
+
+def printed(call: Call, *words: object) -> dict[str, Any]:
+    import tomllib
+
+    result = call(*words, "--print-config")
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, Any] = tomllib.loads(result.stdout)
+    return found
+
+
+def test_every_option_reaches_the_settings(call: Call) -> None:
+    """No option is taken and then forgotten: each is printed as it was said."""
+    found = printed(call, "train", "babi", "--model", "lstm", *words_of(VALUES))
+    assert found == {**VALUES, "model": "lstm", "tasks": [4], "model-kind": "plain", "hops": 4, "roles": 2,
+                     "heads": 8, "attention": "nearest"}  # fmt: skip
+    story = {"model-kind": "story", "hops": 3, "roles": 3, "heads": 4, "attention": "unordered"}
+    found = printed(call, "train", "babi", *words_of(story), "--story", "people=3")
+    assert {name: found[name] for name in story} == story
+    assert found["story"] == ["people=3"]
+    own = {"models": "gru,lif", "seeds": 2, "joint": True, "match": "params", "search": 3, "search-on": "1,6",
+           "jobs": 4, "engine": "ray", "ray-address": "local"}  # fmt: skip
+    found = printed(call, "compare", "babi", *words_of(own), "--option", "lif:decay=0.5")
+    assert {name: found[name] for name in own} == own
+    assert found["option"] == ["lif:decay=0.5"]
+
+
+def test_settings_are_printed_and_read_again(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(call("train", "babi", "--model", "lif:decay=0.5,0.9", "--tasks", "1,6",
+                         "--story", "people=3", "--print-config").stdout)  # fmt: skip
+    again = call("train", "babi", "--config", file, "--print-config")
+    assert again.stdout == file.read_text()
+    # The command line wins.
+    assert "tasks = [2]" in call("train", "babi", "--config", file, "--tasks", "2", "--print-config").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("epochs = 0", "--epochs must be at least 1, got 0"),
+        ('epochs = "many"', "--epochs must be a whole number, got 'many'"),
+        ("epoch = 3", "no option 'epoch'; the options are"),
+        ("epochs = ", "not valid TOML"),
+    ],
+)
+def test_a_file_that_is_wrong(call: Call, tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    result = call("train", "babi", "--config", file)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert expected in line
+
+
+def test_what_was_not_said_is_as_the_kind_of_network_wants_it(call: Call) -> None:
+    found = printed(call, "train", "babi", "--model-kind", "story", "--epochs", 7)
+    assert found["epochs"] == 7
+    assert found["embedding-size"] == PRESETS["story"]["embedding_size"]
+    assert found["patience"] == PRESETS["story"]["patience"]
+    assert printed(call, "train", "babi")["patience"] == 0
+
+
+def test_each_option_says_what_it_is() -> None:
+    for kind in (StudyOptions, *(find(name).Config for name in ("babi", "dvs"))):
+        flags = flags_of(kind)
+        assert issubclass(kind, Settings)
+        assert all(info.description and info.description.endswith((".", "...")) for info in flags.values()), [
+            name for name, info in flags.items() if not (info.description or "").endswith((".", "..."))
+        ]
+        # Nothing but what a search alone sets is hidden from the commands.
+        assert set(kind.model_fields) - set(flags) <= {"score_test"}
+
+
+def test_the_study_repeats_itself(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ("--questions", 30, "--test-questions", 10, "--hidden-size", 4, "--embedding-size", 4)
+    words = ("compare", "babi", "--models", "gru,rnn", "--tasks", "1,6", "--epochs", 1, *small)
+    first = call(*words, "--out", "one", "--json")
+    assert first.exit_code == 0, first.output
+    study = json.loads(first.stdout)
+    again = call(*study["command"][1:], "--out", "two", "--json")
+    assert again.exit_code == 0, again.output
+    other = json.loads(again.stdout)
+    for runs in (study["runs"], other["runs"]):
+        for run in runs:
+            run["outcome"].pop("time")
+    assert other["runs"] == study["runs"]

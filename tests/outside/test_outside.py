@@ -74,9 +74,8 @@ def test_train_and_evaluate(call: Call) -> None:
 
 
 def test_compare_with_report(call: Call) -> None:
-    out = call("compare", "parity", "--models", MODELS, *SMALL, "--seeds", "2", "--out", "study").stdout
-    lines = out.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["liaf", "liaf:gated=true", "gru", "own"]
+    words = call("compare", "parity", "--models", MODELS, *SMALL, "--out", "study").stdout.split()
+    assert {"liaf", "liaf:gated=true", "gru", "own", "short", "long", "mean", "loss"} <= set(words)
     folder = call.work / "study"  # type: ignore[attr-defined]
     study = json.loads((folder / "results.json").read_text())
     assert study["metrics"][0] == {"name": "error", "unit": "%", "higher_is_better": False}
