@@ -13,11 +13,11 @@ from torch.nn.parameter import UninitializedTensorMixin
 from torch.nn.utils.rnn import PackedSequence
 
 from liafseq._cost import measure
-from liafseq._cost.mode import CountingMode
-from liafseq._cost.origins import Origins, tensors_in
+from liafseq._cost.counting_mode import CountingMode
+from liafseq._cost.module_records import RECURRENT, Record, Watch, batch_size
 from liafseq._cost.products import Counts
 from liafseq._cost.result import HOROWITZ, Cost, EnergyModel, LayerCost
-from liafseq._cost.watch import RECURRENT, Record, Watch, batch_size
+from liafseq._cost.weight_origins import Origins, tensors_in
 
 __all__ = ["cost"]
 

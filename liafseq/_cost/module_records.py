@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import _disable_current_modes
 
-from liafseq._cost.origins import tensors_in
 from liafseq._cost.products import Counts
-from liafseq.conv_base import TemporalConv2d
-from liafseq.spec import SpikingModule
+from liafseq._cost.weight_origins import tensors_in
+from liafseq._modules.conv import TemporalConv2d
+from liafseq._modules.spiking import SpikingModule
 
 __all__ = ["RECURRENT", "Record", "Watch", "batch_size"]
 
@@ -155,7 +155,7 @@ def _update_ops(module: nn.Module) -> int:
     if not isinstance(module, SpikingModule):
         return 0
     has_leak = any(trait.name == "leak" for trait in module._traits)
-    scaled = 2 if module._gated and module._normalize else 0
+    scaled = 2 if module.options.gated and module.options.normalize_current else 0
     return 2 + module.neuron.levels + has_leak + (module.neuron.reset == "soft") + scaled
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from liafseq import ops
-from liafseq.spec import SpikingModule
+from liafseq._modules.spiking import SpikingModule
 
 __all__ = ["autocast_enabled", "loop_arguments", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
 
@@ -61,7 +61,7 @@ def loop_arguments(
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
     v0, r0 = module._start(values, h0, c0, rest)
     numbers = values["threshold"], values.get("leak"), v0, r0, module.neuron
-    if not module._gated:
+    if not module.options.gated:
         weights = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
         return (x.to(dtype), *weights, values["decay"], *numbers)
     if gain is not None:
@@ -71,7 +71,7 @@ def loop_arguments(
     base = torch.cat([torch.zeros_like(base), base])
     bias = base if bias is None else scaled(bias, gain, precise) + base
     weights = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
-    return (x.to(dtype), *weights, *numbers, ops.gated.Gate(module._signed, module._normalize))
+    return (x.to(dtype), *weights, *numbers, ops.gated.Gate(module._signed, module.options.normalize_current))
 
 
 def run_direction(
@@ -85,6 +85,6 @@ def run_direction(
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
-    loop = ops.gated_recurrence if module._gated else ops.recurrence
+    loop = ops.gated_recurrence if module.options.gated else ops.recurrence
     y, h, c = loop(*loop_arguments(module, x, suffix, h0, c0, batch), batch_sizes, reverse)
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
