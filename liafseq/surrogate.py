@@ -108,7 +108,7 @@ class _Spike(torch.autograd.Function):
         ctx.save_for_forward(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
         return grad * surrogate_gradient(x, ctx.kind, ctx.width), None, None
 
@@ -117,7 +117,7 @@ class _SpikeWithTangent(_Spike):
     """The same, with forward-mode differentiation, which torch.compile cannot trace."""
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
         (x,) = ctx.saved_tensors
         return tangent * surrogate_gradient(x, ctx.kind, ctx.width)
 

@@ -177,8 +177,9 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     def _convolve(self, x: Tensor, gain: Tensor | None) -> Tensor:
         """The current of maps (n, C, H, W), normalised; ``gain`` is a factor of all of it."""
         if self.norm is None:
-            weight = scaled(self.weight, gain, self.weight.dtype)
-            return self._conv_forward(_channels_last(x), weight, scaled(self.bias, gain, self.weight.dtype))
+            dtype = self.weight.dtype
+            weight, bias = scaled(self.weight, gain, dtype), scaled(self.bias, gain, dtype)
+            return self._conv_forward(_channels_last(x), weight, bias)
         maps = self.norm(self._conv_forward(_channels_last(x), self.weight, self.bias))
         return maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
 

@@ -149,7 +149,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             self._reset_traits(suffix)
 
     @property
-    def all_weights(self) -> list[list[Parameter]]:  # type: ignore[override]
+    def all_weights(self) -> list[list[Parameter]]:
         """Weights and biases, one list per layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 

@@ -32,9 +32,9 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
                 raise ValueError("recurrent_kernel_size: without feedback there is no recurrent convolution")
             self.register_parameter("weight_hh", None)
             return
-        size = self.kernel_size if size is None else size
         channels = self.out_channels
-        like = nn.Conv2d(channels, channels, size, groups=self.groups, device="meta")
+        kernel: Any = self.kernel_size if size is None else size
+        like = nn.Conv2d(channels, channels, kernel, groups=self.groups, device="meta")
         self.weight_hh = Parameter(torch.empty(like.weight.shape, **factory))
 
     def _reset_more(self) -> None:
