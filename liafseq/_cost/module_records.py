@@ -148,7 +148,7 @@ def batch_size(module: nn.Module, x: Any) -> int | None:
 
 
 def _update_ops(module: nn.Module) -> int:
-    """Operations of one neuron in one step: alpha R, + I, a comparison a threshold, + beta, - theta s.
+    """Operations of one neuron in one step: alpha R, + I, a comparison per threshold, + beta, - theta s.
 
     Of a gated one with a normalised current also (1 - alpha_t) I. Activations are not counted.
     """
@@ -160,7 +160,7 @@ def _update_ops(module: nn.Module) -> int:
 
 
 def _gate_ops(module: nn.Module, output: Tensor) -> int:
-    """Operations of the gates of torch's layers: 4 a unit and step for GRU and LSTM.
+    """Operations of the gates of torch's layers: 4 per unit and step for GRU and LSTM.
 
     GRU: r * W h, n + z * (h - n); LSTM: f * c + i * g, o * tanh(c). Activations are not counted.
     """

@@ -35,7 +35,7 @@ def cost(
     timed: bool = False,
     repeats: int = 5,
 ) -> Cost:
-    """What a model costs on a batch, a sample: weights, operations, spikes, energy.
+    """What a model costs on a batch, per sample: weights, operations, spikes, energy.
 
     The model runs once, in evaluation mode and without gradients, while a dispatch mode counts the
     matrix products and convolutions among the operations that torch runs, those of nn.RNN, GRU, LSTM,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec
-
-from liafseq.options import Kind
+from typing import ParamSpec
 
 __all__ = ["constructor"]
 
@@ -29,10 +27,9 @@ def constructor(declared: Callable[_P, None]) -> Callable[_P, None]:
         declared(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        self, *rest = bound.arguments.items()
-        module: Any = self[1]
-        kind: Kind = module.kind
-        options = {name: value for name, value in rest if name in kind.names}
-        module._build(kind.choose(options), **{name: value for name, value in rest if name not in options})
+        (_, module), *given = bound.arguments.items()
+        names = module.kind.names
+        options = module.kind.choose({name: value for name, value in given if name in names})
+        module._build(options, **{name: value for name, value in given if name not in names})
 
     return __init__

@@ -22,7 +22,7 @@ _INTEGRATOR = Neuron(activation="identity", feedback=None, detach_reset=True)
 
 
 def to_rows(maps: Tensor) -> Tensor:
-    """Maps (n, C, H, W) as (n * H * W, C): a channel a column; no copy of channels-last memory."""
+    """Maps (n, C, H, W) as (n * H * W, C): a column per channel; no copy of channels-last memory."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
@@ -59,13 +59,13 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 class Layout(NamedTuple):
-    """How the rows of maps over time lie: one a pixel, in the order sequence, row, column."""
+    """How the rows of maps over time lie: one per pixel, in the order sequence, row, column."""
 
     batch: int
     height: int
     width: int
     sizes: tuple[int, ...] | None
-    """Rows a step of packed data, or None: equal steps, a leading dimension T."""
+    """Rows per step of packed data, or None: equal steps, a leading dimension T."""
 
     @property
     def rows(self) -> int:

@@ -110,6 +110,7 @@ def draw(*shape):
     return 2 * torch.randn(shape, dtype=torch.float64)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize(("neuron", "reset", "feedback", "share", "synapse"), CASES)
 def test_every_choice(neuron, reset, feedback, share, synapse):
     kind, options = NEURONS[neuron]
@@ -121,6 +122,7 @@ def test_every_choice(neuron, reset, feedback, share, synapse):
     assert_is_the_loop(layer, draw(4, 2, 2, 3, 4), tuple(draw(2, 3, 3, 4) for _ in range(parts)))
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("detach", [False, True])
 @pytest.mark.parametrize("feedback", [None, "output"])
@@ -228,6 +230,7 @@ def run_scan(op, args, neuron, sizes, reverse):
     return [out, y, u, *(torch.zeros_like(a) if g is None else g for a, g in zip(args, grads, strict=True))]
 
 
+@pytest.mark.covers(2)
 @needs_cpu
 @pytest.mark.parametrize("hidden", [1, 3, 16, 1500])
 @pytest.mark.parametrize("sizes", [(60, 60, 60), (60, 40, 20), (31, 31, 7), (1,), (64, 64)], ids=str)

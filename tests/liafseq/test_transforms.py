@@ -136,6 +136,7 @@ def gradcheck_arguments(feedback):
     ]
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("kind", ["gaussian", "sigmoid", "arctan"])
 @pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("analog", [True, False])
