@@ -443,6 +443,7 @@ def results(layer, x):
     return [out, *states(state), *torch.autograd.grad(loss, list(layer.parameters()))]
 
 
+@pytest.mark.covers(1)
 @of_torch
 @pytest.mark.parametrize("feedback", [None, "output"])
 def test_compile_in_one_graph(conv_type, feedback):

@@ -364,6 +364,7 @@ def test_importing_it_defines_no_kernel():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.exhaustive
 def test_kernels_compile_and_keep_to_their_shared_memory():
     script = Path(__file__).with_name("compile_triton.py")
     quiet = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
