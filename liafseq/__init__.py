@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
     from liafseq.conv import ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, over_time
     from liafseq.convert import replace_rnn
-    from liafseq.rnn import DALIF, LIAF, LIF, MLIF
+    from liafseq.layers import DALIF, LIAF, LIF, MLIF
     from liafseq.synaptic import SynapticConv2d
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "liafseq.rnn": ("DALIF", "LIAF", "LIF", "MLIF"),
+    "liafseq.layers": ("DALIF", "LIAF", "LIF", "MLIF"),
     "liafseq.cells": ("DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"),
     "liafseq.conv": ("ConvDALIF", "ConvLIAF", "ConvLIF", "ConvMLIF", "over_time"),
     "liafseq.synaptic": ("SynapticConv2d",),

@@ -6,37 +6,91 @@ from typing import Any
 
 import torch
 
-from liafseq._doc import documented
-from liafseq.conv_base import over_time
-from liafseq.conv_neuron import SpikingConv2d
-from liafseq.parameters import Initial
-from liafseq.spec import is_analog
+from liafseq._modules.constructor import constructor
+from liafseq._modules.conv import over_time
+from liafseq._modules.parameters import Initial
+from liafseq._modules.spiking_conv import SpikingConv2d
+from liafseq.options import KINDS
 
 __all__ = ["ConvDALIF", "ConvLIAF", "ConvLIF", "ConvMLIF", "over_time"]
 
 _Size = int | tuple[int, int]
 
 
-@documented
 class ConvLIAF(SpikingConv2d):
-    """A convolution over time into leaky integrate-and-analog-fire neurons, one a pixel and channel.
+    """A convolution over time into leaky integrate-and-analog-fire neurons, per pixel and channel.
 
-    For each time step, with the numbers of the neuron one a channel or one a layer:
+    For each time step, with alpha (decay, in [0, 1]), beta (leak) and theta (threshold) per channel or per
+    layer:
 
         X_t = norm(W * x_t + b)                   norm: nothing, or batch normalisation
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
-        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}       (W_hh: with feedback)
+        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         s_t = H(u_t - theta)
         R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
         y_t = f(u_t)                              or  f(u_t - theta)    (threshold_related)
 
-    * is a convolution. The spike s_t only resets the membrane; what travels on is analog. H has a
-    surrogate gradient in the backward pass (``liafseq.surrogate``). The convolution of all steps is
-    one call; without feedback, which is the default, the loop over time is element-wise.
+    * is a convolution; W_hh is there with feedback. The spike s_t only resets the membrane; what travels on
+    is analog. H has a surrogate gradient in the backward pass (``liafseq.surrogate``). The convolution of
+    all steps is one call; without feedback, which is the default, the loop over time is element-wise.
 
-    {arguments}
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: of the convolution, as of nn.Conv2d.
+        batch_first: input and output as (N, T, C, H, W); never the state.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
+        synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
+        synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.
+        learn_synapse_decay: whether lambda is learned.
+        activation: f, one of ``liafseq.neurons.ACTIVATIONS``; of analog output.
+        threshold_related: emit f(u - theta) instead of f(u); of analog output.
+        feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
+            or None (no W_hh).
+        recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        v_reset: where a hard reset leads.
+        threshold: theta > 0; given as decay is.
+        decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
+            ``"fast-and-slow"``.
+        leak: beta, added in each step; given as decay is.
+        normalize_current: scale the current by 1 - alpha, the Euler step of tau dV/dt = -V + I.
+        share: the neuron's numbers are one per neuron (per channel, of maps) or one per ``"layer"``.
+        learn_decay: whether the decay is learned.
+        learn_threshold: whether the threshold is learned.
+        learn_leak: whether the leak is learned.
+        surrogate: the derivative of H in the backward pass, one of ``liafseq.surrogate.SURROGATES``.
+        surrogate_width: its width, in units of the membrane potential.
+        detach_reset: no gradient through the spike in the reset.
+        state_format: ``"lstm"``: state (h, c), output and membrane potential; ``"gru"``: the membrane
+            potential alone.
 
-    {rest}
+    Inputs: ``input, hx``
+        - input: (T, N, C, H, W), (N, T, C, H, W) with batch_first, (T, C, H, W) without a batch, or a
+          ``PackedSequence`` of data (sum of lengths, C, H, W).
+        - hx: (h_0, c_0), each (N, C', H', W') or, unbatched, (C', H', W'); c_0 alone with
+          ``state_format="gru"``. ``synapse`` has one more at the end: (h_0, c_0, i_0), (c_0, i_0).
+          None is rest.
+
+    Outputs: ``output, (h_n, c_n)``
+        - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
+        - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
+          current I. Passing them on continues the sequence; with batch normalisation the pieces are
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+
+    Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+
+    Attributes:
+        weight, bias: as of nn.Conv2d.
+        weight_hh: (C', C' / groups, ...), None without feedback. It has no bias of its own, which would
+            only be added to the other.
+        norm: the ``nn.BatchNorm2d``, or None.
+        synapse_decay, decay, threshold, leak: (C',) or (): the numbers that are learned, unconstrained;
+            fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+
+    Raises:
+        TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
+        RuntimeError: sizes of input or state that do not fit.
 
     Source: Wu et al. 2020, LIAF-Net (arXiv:2011.06176).
 
@@ -61,6 +115,9 @@ class ConvLIAF(SpikingConv2d):
     True
     """
 
+    kind = KINDS["conv-liaf"]
+
+    @constructor
     def __init__(
         self,
         in_channels: int,
@@ -98,29 +155,80 @@ class ConvLIAF(SpikingConv2d):
         surrogate_width: float = 1.0,
         detach_reset: bool = False,
         state_format: str = "lstm",
-    ) -> None:
-        self._prepare(locals(), analog=True)
+    ) -> None: ...
 
 
-@documented
 class ConvLIF(SpikingConv2d):
-    """A convolution over time into leaky integrate-and-fire neurons, one a pixel and channel.
+    """A convolution over time into leaky integrate-and-fire neurons, per pixel and channel.
 
-    For each time step, with the numbers of the neuron one a channel or one a layer:
+    For each time step, with alpha (decay, in [0, 1]), beta (leak) and theta (threshold) per channel or per
+    layer:
 
         X_t = norm(W * x_t + b)                   norm: nothing, or batch normalisation
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
-        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}       (W_hh: with feedback)
+        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         s_t = H(u_t - theta)
         R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
         y_t = s_t
 
-    * is a convolution. The output is binary; H has a surrogate gradient in the backward pass
-    (``liafseq.surrogate``).
+    * is a convolution; W_hh is there with feedback. The output is binary; H has a surrogate gradient in the
+    backward pass (``liafseq.surrogate``).
 
-    {arguments}
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: of the convolution, as of nn.Conv2d.
+        batch_first: input and output as (N, T, C, H, W); never the state.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
+        synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
+        synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.
+        learn_synapse_decay: whether lambda is learned.
+        feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
+            or None (no W_hh).
+        recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        v_reset: where a hard reset leads.
+        threshold: theta > 0; given as decay is.
+        decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
+            ``"fast-and-slow"``.
+        leak: beta, added in each step; given as decay is.
+        normalize_current: scale the current by 1 - alpha, the Euler step of tau dV/dt = -V + I.
+        share: the neuron's numbers are one per neuron (per channel, of maps) or one per ``"layer"``.
+        learn_decay: whether the decay is learned.
+        learn_threshold: whether the threshold is learned.
+        learn_leak: whether the leak is learned.
+        surrogate: the derivative of H in the backward pass, one of ``liafseq.surrogate.SURROGATES``.
+        surrogate_width: its width, in units of the membrane potential.
+        detach_reset: no gradient through the spike in the reset.
+        state_format: ``"lstm"``: state (h, c), output and membrane potential; ``"gru"``: the membrane
+            potential alone.
 
-    {rest}
+    Inputs: ``input, hx``
+        - input: (T, N, C, H, W), (N, T, C, H, W) with batch_first, (T, C, H, W) without a batch, or a
+          ``PackedSequence`` of data (sum of lengths, C, H, W).
+        - hx: (h_0, c_0), each (N, C', H', W') or, unbatched, (C', H', W'); c_0 alone with
+          ``state_format="gru"``. ``synapse`` has one more at the end: (h_0, c_0, i_0), (c_0, i_0).
+          None is rest.
+
+    Outputs: ``output, (h_n, c_n)``
+        - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
+        - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
+          current I. Passing them on continues the sequence; with batch normalisation the pieces are
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+
+    Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+
+    Attributes:
+        weight, bias: as of nn.Conv2d.
+        weight_hh: (C', C' / groups, ...), None without feedback. It has no bias of its own, which would
+            only be added to the other.
+        norm: the ``nn.BatchNorm2d``, or None.
+        synapse_decay, decay, threshold, leak: (C',) or (): the numbers that are learned, unconstrained;
+            fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+
+    Raises:
+        TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
+        RuntimeError: sizes of input or state that do not fit.
 
     Source: as in Wu et al. 2020 (arXiv:2011.06176).
 
@@ -129,6 +237,9 @@ class ConvLIF(SpikingConv2d):
     (torch.Size([6, 4, 8, 15, 15]), True)
     """
 
+    kind = KINDS["conv-lif"]
+
+    @constructor
     def __init__(
         self,
         in_channels: int,
@@ -164,15 +275,14 @@ class ConvLIF(SpikingConv2d):
         surrogate_width: float = 0.4,
         detach_reset: bool = True,
         state_format: str = "lstm",
-    ) -> None:
-        self._prepare(locals(), analog=False)
+    ) -> None: ...
 
 
-@documented
 class ConvDALIF(SpikingConv2d):
-    """A convolution over time into dual adaptive leaky integrate-and-fire neurons, one a pixel and channel.
+    """A convolution over time into dual adaptive leaky integrate-and-fire neurons, per pixel and channel.
 
-    For each time step, with the numbers of the neuron one a channel or one a layer:
+    For each time step, with a (gain), b (decay), both in (-1, 1), and theta (threshold) per channel or per
+    layer:
 
         X_t = norm(W * x_t + b)                   norm: nothing, or batch normalisation
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
@@ -181,13 +291,67 @@ class ConvDALIF(SpikingConv2d):
         R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
         y_t = s_t                                 or  f(u_t)            (output="analog")
 
-    * is a convolution; W_hh is there with feedback. Two numbers, learned independently, tune the input
-    (a, learned as tau_a = ``gain``) and the memory (b, learned as tau_b = ``decay``); both start as
-    given and lie in (-1, 1).
+    * is a convolution; W_hh is there with feedback. Two numbers, learned independently, tune the input (a,
+    learned as tau_a) and the memory (b, learned as tau_b). H has a surrogate gradient in the backward pass
+    (``liafseq.surrogate``).
 
-    {arguments}
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: of the convolution, as of nn.Conv2d.
+        batch_first: input and output as (N, T, C, H, W); never the state.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
+        synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
+        synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.
+        learn_synapse_decay: whether lambda is learned.
+        output: ``"spike"`` for s, ``"analog"`` for f as LIAF emits it.
+        activation: f, one of ``liafseq.neurons.ACTIVATIONS``; of analog output.
+        threshold_related: emit f(u - theta) instead of f(u); of analog output.
+        feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
+            or None (no W_hh).
+        recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        v_reset: where a hard reset leads.
+        threshold: theta > 0; given as decay is.
+        decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
+            ``"fast-and-slow"``.
+        gain: a, what the current is multiplied with, in (-1, 1); given as decay is.
+        share: the neuron's numbers are one per neuron (per channel, of maps) or one per ``"layer"``.
+        learn_decay: whether the decay is learned.
+        learn_gain: whether the gain is learned.
+        learn_threshold: whether the threshold is learned.
+        surrogate: the derivative of H in the backward pass, one of ``liafseq.surrogate.SURROGATES``.
+        surrogate_width: its width, in units of the membrane potential.
+        detach_reset: no gradient through the spike in the reset.
+        state_format: ``"lstm"``: state (h, c), output and membrane potential; ``"gru"``: the membrane
+            potential alone.
 
-    {rest}
+    Inputs: ``input, hx``
+        - input: (T, N, C, H, W), (N, T, C, H, W) with batch_first, (T, C, H, W) without a batch, or a
+          ``PackedSequence`` of data (sum of lengths, C, H, W).
+        - hx: (h_0, c_0), each (N, C', H', W') or, unbatched, (C', H', W'); c_0 alone with
+          ``state_format="gru"``. ``synapse`` has one more at the end: (h_0, c_0, i_0), (c_0, i_0).
+          None is rest.
+
+    Outputs: ``output, (h_n, c_n)``
+        - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
+        - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
+          current I. Passing them on continues the sequence; with batch normalisation the pieces are
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+
+    Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+
+    Attributes:
+        weight, bias: as of nn.Conv2d.
+        weight_hh: (C', C' / groups, ...), None without feedback. It has no bias of its own, which would
+            only be added to the other.
+        norm: the ``nn.BatchNorm2d``, or None.
+        synapse_decay, decay, gain, threshold: (C',) or (): the numbers that are learned, unconstrained;
+            fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+
+    Raises:
+        TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
+        RuntimeError: sizes of input or state that do not fit.
 
     Source: Zhang et al. 2025 (arXiv:2502.10422).
 
@@ -196,6 +360,9 @@ class ConvDALIF(SpikingConv2d):
     {'decay': 0.5, 'gain': 0.9, 'threshold': 0.25}
     """
 
+    kind = KINDS["conv-dalif"]
+
+    @constructor
     def __init__(
         self,
         in_channels: int,
@@ -233,28 +400,79 @@ class ConvDALIF(SpikingConv2d):
         surrogate_width: float = 0.35,
         detach_reset: bool = True,
         state_format: str = "lstm",
-    ) -> None:
-        self._prepare(locals(), analog=is_analog(output), dual=True)
+    ) -> None: ...
 
 
-@documented
 class ConvMLIF(SpikingConv2d):
-    """A convolution over time into multi-threshold leaky integrate-and-fire neurons, one a pixel and channel.
+    """A convolution over time into multi-threshold leaky integrate-and-fire neurons, per pixel and channel.
 
-    For each time step, with the numbers of the neuron one a channel or one a layer:
+    For each time step, with alpha (decay, in [0, 1]), beta (leak) and theta (threshold) per channel or per
+    layer:
 
         X_t = norm(W * x_t + b)                   norm: nothing, or batch normalisation
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
-        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}       (W_hh: with feedback)
+        u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         y_t = sum over k = 1..K of H(u_t - k theta)
         R_t = u_t - theta y_t
 
-    * is a convolution. A neuron sends as many spikes as thresholds its potential has crossed, and its
-    time constant is learned.
+    * is a convolution; W_hh is there with feedback. A neuron sends as many spikes as thresholds its
+    potential has crossed, and its time constant is learned. H has a surrogate gradient in the backward pass
+    (``liafseq.surrogate``).
 
-    {arguments}
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: of the convolution, as of nn.Conv2d.
+        batch_first: input and output as (N, T, C, H, W); never the state.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
+        synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
+        synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.
+        learn_synapse_decay: whether lambda is learned.
+        levels: K, the number of thresholds theta, 2 theta, ... K theta.
+        feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
+            or None (no W_hh).
+        recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        threshold: theta > 0; given as decay is.
+        decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
+            ``"fast-and-slow"``.
+        leak: beta, added in each step; given as decay is.
+        normalize_current: scale the current by 1 - alpha, the Euler step of tau dV/dt = -V + I.
+        share: the neuron's numbers are one per neuron (per channel, of maps) or one per ``"layer"``.
+        learn_decay: whether the decay is learned.
+        learn_threshold: whether the threshold is learned.
+        learn_leak: whether the leak is learned.
+        surrogate: the derivative of H in the backward pass, one of ``liafseq.surrogate.SURROGATES``.
+        surrogate_width: its width, in units of the membrane potential.
+        detach_reset: no gradient through the spike in the reset.
+        state_format: ``"lstm"``: state (h, c), output and membrane potential; ``"gru"``: the membrane
+            potential alone.
 
-    {rest}
+    Inputs: ``input, hx``
+        - input: (T, N, C, H, W), (N, T, C, H, W) with batch_first, (T, C, H, W) without a batch, or a
+          ``PackedSequence`` of data (sum of lengths, C, H, W).
+        - hx: (h_0, c_0), each (N, C', H', W') or, unbatched, (C', H', W'); c_0 alone with
+          ``state_format="gru"``. ``synapse`` has one more at the end: (h_0, c_0, i_0), (c_0, i_0).
+          None is rest.
+
+    Outputs: ``output, (h_n, c_n)``
+        - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
+        - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
+          current I. Passing them on continues the sequence; with batch normalisation the pieces are
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+
+    Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+
+    Attributes:
+        weight, bias: as of nn.Conv2d.
+        weight_hh: (C', C' / groups, ...), None without feedback. It has no bias of its own, which would
+            only be added to the other.
+        norm: the ``nn.BatchNorm2d``, or None.
+        synapse_decay, decay, threshold, leak: (C',) or (): the numbers that are learned, unconstrained;
+            fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+
+    Raises:
+        TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
+        RuntimeError: sizes of input or state that do not fit.
 
     Source: Xu et al. 2022 (arXiv:2203.10006).
 
@@ -264,6 +482,9 @@ class ConvMLIF(SpikingConv2d):
     (True, torch.Size([4, 8, 32, 32]))
     """
 
+    kind = KINDS["conv-mlif"]
+
+    @constructor
     def __init__(
         self,
         in_channels: int,
@@ -298,5 +519,4 @@ class ConvMLIF(SpikingConv2d):
         surrogate_width: float = 0.4,
         detach_reset: bool = True,
         state_format: str = "lstm",
-    ) -> None:
-        self._prepare(locals(), analog=False, soft=True)
+    ) -> None: ...

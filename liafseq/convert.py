@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
-from liafseq.rnn import DALIF, LIAF, LIF, MLIF
+from liafseq.layers import DALIF, LIAF, LIF, MLIF
 
 __all__ = ["replace_rnn"]
 

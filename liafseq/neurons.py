@@ -27,8 +27,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq import surrogate
+from liafseq.options import check_choice
 
-__all__ = ["ACTIVATIONS", "Neuron", "advance", "emit", "leak", "reset", "spikes"]
+__all__ = ["ACTIVATIONS", "Neuron", "advance", "choices", "emit", "leak", "reset", "spikes"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda u: u,
@@ -48,14 +49,19 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "hardsigmoid": F.hardsigmoid,
 }
-"""Elementwise activations of analog neurons, by name."""
+"""Elementwise activations of analog neurons, by name; a new one is an entry here."""
 
 SpikeFunction = Callable[[Tensor, str, float], Tensor]
 
 
-def _choose(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} should be one of {', '.join(map(repr, allowed))}, got: {value!r}")
+def choices() -> dict[str, tuple[str | None, ...]]:
+    """What a neuron's named choices are chosen from."""
+    return {
+        "activation": tuple(ACTIVATIONS),
+        "feedback": ("output", "membrane", None),
+        "reset": ("hard", "soft"),
+        "surrogate": tuple(surrogate.SURROGATES),
+    }
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,8 @@ class Neuron:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
-        _choose("activation", self.activation, tuple(ACTIVATIONS))
-        _choose("feedback", self.feedback, ("output", "membrane", None))
-        _choose("reset", self.reset, ("hard", "soft"))
-        _choose("surrogate", self.surrogate, tuple(surrogate.SURROGATES))
+        for name, allowed in choices().items():
+            check_choice(name, getattr(self, name), allowed)
         for name in ("threshold_related", "detach_reset"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} should be of type bool, got: {type(getattr(self, name)).__name__}")

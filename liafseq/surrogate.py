@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["SURROGATES", "heaviside", "primitive", "spike", "surrogate_gradient"]
+__all__ = ["SURROGATES", "Surrogate", "heaviside", "primitive", "spike", "surrogate_gradient"]
 
 
 def _rectangular(x: Tensor, width: float) -> Tensor:
@@ -55,14 +56,27 @@ def _triangular_primitive(x: Tensor, width: float) -> Tensor:
     return 0.5 + z - 0.5 * z * z.abs()
 
 
-SURROGATES: dict[str, tuple[Callable[[Tensor, float], Tensor], Callable[[Tensor, float], Tensor]]] = {
-    "rectangular": (_rectangular, lambda x, w: (x / w + 0.5).clamp(0, 1)),
-    "triangular": (_triangular, _triangular_primitive),
-    "gaussian": (_gaussian, lambda x, w: 0.5 * (1 + torch.erf(x / (w * math.sqrt(2))))),
-    "sigmoid": (_sigmoid, lambda x, w: torch.sigmoid(x / w)),
-    "arctan": (_arctan, lambda x, w: torch.atan(math.pi / w * x) / math.pi + 0.5),
+@dataclass(frozen=True)
+class Surrogate:
+    """A surrogate gradient: two elementwise functions of x and of the width.
+
+    Attributes:
+        derivative: what stands for H's derivative; its area is 1.
+        primitive: the smooth function that it is the derivative of.
+    """
+
+    derivative: Callable[[Tensor, float], Tensor]
+    primitive: Callable[[Tensor, float], Tensor]
+
+
+SURROGATES = {
+    "rectangular": Surrogate(_rectangular, lambda x, w: (x / w + 0.5).clamp(0, 1)),
+    "triangular": Surrogate(_triangular, _triangular_primitive),
+    "gaussian": Surrogate(_gaussian, lambda x, w: 0.5 * (1 + torch.erf(x / (w * math.sqrt(2))))),
+    "sigmoid": Surrogate(_sigmoid, lambda x, w: torch.sigmoid(x / w)),
+    "arctan": Surrogate(_arctan, lambda x, w: torch.atan(math.pi / w * x) / math.pi + 0.5),
 }
-"""name -> (surrogate derivative, its smooth primitive)."""
+"""By name. A new one is an entry here; its compiled version, if it gets one, is in ``liafseq.ops``."""
 
 
 def heaviside(x: Tensor, *_: Any) -> Tensor:
@@ -72,12 +86,12 @@ def heaviside(x: Tensor, *_: Any) -> Tensor:
 
 def surrogate_gradient(x: Tensor, kind: str, width: float) -> Tensor:
     """The surrogate derivative h(x), elementwise."""
-    return SURROGATES[kind][0](x, width)
+    return SURROGATES[kind].derivative(x, width)
 
 
 def primitive(x: Tensor, kind: str, width: float) -> Tensor:
     """The smooth function whose true derivative is the surrogate; for gradient checks."""
-    return SURROGATES[kind][1](x, width)
+    return SURROGATES[kind].primitive(x, width)
 
 
 class _Spike(torch.autograd.Function):
@@ -94,7 +108,7 @@ class _Spike(torch.autograd.Function):
         ctx.save_for_forward(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
         return grad * surrogate_gradient(x, ctx.kind, ctx.width), None, None
 
@@ -103,7 +117,7 @@ class _SpikeWithTangent(_Spike):
     """The same, with forward-mode differentiation, which torch.compile cannot trace."""
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
         (x,) = ctx.saved_tensors
         return tangent * surrogate_gradient(x, ctx.kind, ctx.width)
 

@@ -7,18 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from liafseq._doc import documented
-from liafseq.conv_base import Layout, TemporalConv2d
-from liafseq.parameters import Initial
+from liafseq._modules.constructor import constructor
+from liafseq._modules.conv import Layout, TemporalConv2d
+from liafseq._modules.parameters import Initial
+from liafseq.options import KINDS
 
 __all__ = ["SynapticConv2d"]
 
 
-@documented
 class SynapticConv2d(TemporalConv2d):
     """A convolution whose output is a synaptic current that fades instead of jumping, over (T, N, C, H, W).
 
-    For each time step, with lambda in [0, 1] one a channel or one a layer, usually learned:
+    For each time step, with lambda in [0, 1] per channel or per layer, usually learned:
 
         I_t = lambda I_{t-1} + norm(conv(x_t))
 
@@ -26,9 +26,36 @@ class SynapticConv2d(TemporalConv2d):
     comes next is up to you; a spiking layer with ``synapse=True`` has this block built in.
     The convolution of all steps is one call, and the sum over time is that of the neurons' membrane.
 
-    {arguments}
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: of the convolution, as of nn.Conv2d.
+        batch_first: input and output as (N, T, C, H, W); never the state.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
+        synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.
+        learn_synapse_decay: whether lambda is learned.
+        share: the neuron's numbers are one per neuron (per channel, of maps) or one per ``"layer"``.
 
-    {rest}
+    Inputs: ``input, hx``
+        - input: (T, N, C, H, W), (N, T, C, H, W) with batch_first, (T, C, H, W) without a batch, or a
+          ``PackedSequence`` of data (sum of lengths, C, H, W).
+        - hx: i_0, the current, (N, C', H', W') or, unbatched, (C', H', W'). None is rest.
+
+    Outputs: ``output, i_n``
+        - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
+        - i_n: I of each sequence's last step, shaped as hx. Passing it on continues the sequence; with
+          batch normalisation the pieces are equal to the whole in ``eval`` mode.
+
+    Initialisation: weight and bias with nn.Conv2d's random numbers.
+
+    Attributes:
+        weight, bias: as of nn.Conv2d.
+        norm: the ``nn.BatchNorm2d``, or None.
+        synapse_decay: (C',) or (): lambda if learned, unconstrained; fixed it is a buffer
+            ``fixed_synapse_decay``.
+
+    Raises:
+        TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
+        RuntimeError: sizes of input or state that do not fit.
 
     Source: Xu et al. 2022 (arXiv:2203.10006).
 
@@ -42,6 +69,9 @@ class SynapticConv2d(TemporalConv2d):
     True
     """
 
+    kind = KINDS["synaptic-conv"]
+
+    @constructor
     def __init__(
         self,
         in_channels: int,
@@ -61,13 +91,7 @@ class SynapticConv2d(TemporalConv2d):
         synapse_decay: Initial = 0.5,
         learn_synapse_decay: bool = True,
         share: str = "channel",
-    ) -> None:
-        self._prepare(locals())
-
-    def _configure(self, options: dict[str, Any]) -> None:
-        if options["share"] not in ("layer", "channel"):
-            raise ValueError(f"share should be one of 'layer', 'channel', got: {options['share']!r}")
-        self._options = options
+    ) -> None: ...
 
     def _state_names(self) -> tuple[str, ...]:
         return ("i_0",)

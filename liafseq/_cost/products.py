@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def matmul(
     a_spikes = not fixed_a and is_spikes(a, max_spike)
     b_spikes = not fixed_b and not a_spikes and is_spikes(b, max_spike)
     # how often each of the k inner positions is used by the left and by the right
-    left = n if fixed_a else _events(a, a_spikes).sum(-2)
+    left: Any = n if fixed_a else _events(a, a_spikes).sum(-2)
     right = m if fixed_b else _events(b, b_spikes).sum(-1)
     needed = int((left * right).sum())
     return Counts(0, needed, dense) if a_spikes or b_spikes else Counts(needed, 0, dense)
@@ -129,8 +129,10 @@ def convolution(
     used = events.sum((0, 1))
     geometry = zip(x.shape[2:], out_size, kernel, _each(stride, kernel), _each(padding, kernel),
                    _each(dilation, kernel), strict=True)  # fmt: skip
-    for numbers in geometry:
-        pairs = torch.tensor(reach(*numbers, transposed), dtype=torch.int64, device=used.device)
+    for size, out, taps, step, pad, spread in geometry:
+        pairs = torch.tensor(
+            reach(size, out, taps, step, pad, spread, transposed), dtype=torch.int64, device=used.device
+        )
         # takes the first dimension that is left, and sums it out
         used = (used * pairs.view(-1, *(1 for _ in used.shape[1:]))).sum(0)
     needed = int(used) * fan_out

@@ -1,4 +1,4 @@
-"""What ``liafseq.cost`` found: numbers a sample, a table for people, values for JSON."""
+"""What ``liafseq.cost`` found: numbers per sample, a table for people, values for JSON."""
 
 from __future__ import annotations
 

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 from torch.nn.utils.rnn import PackedSequence
 
 from liafseq._cost import measure
-from liafseq._cost.mode import CountingMode
-from liafseq._cost.origins import Origins, tensors_in
+from liafseq._cost.counting_mode import CountingMode
+from liafseq._cost.module_records import RECURRENT, Record, Watch, batch_size
 from liafseq._cost.products import Counts
 from liafseq._cost.result import HOROWITZ, Cost, EnergyModel, LayerCost
-from liafseq._cost.watch import RECURRENT, Record, Watch, batch_size
+from liafseq._cost.weight_origins import Origins, tensors_in
 
 __all__ = ["cost"]
 
@@ -35,7 +35,7 @@ def cost(
     timed: bool = False,
     repeats: int = 5,
 ) -> Cost:
-    """What a model costs on a batch, a sample: weights, operations, spikes, energy.
+    """What a model costs on a batch, per sample: weights, operations, spikes, energy.
 
     The model runs once, in evaluation mode and without gradients, while a dispatch mode counts the
     matrix products and convolutions among the operations that torch runs, those of nn.RNN, GRU, LSTM,

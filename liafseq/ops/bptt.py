@@ -76,7 +76,7 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any,
         input: Tensor,
         weight_ih: Tensor | None,
-        weight_hh: Tensor | None,
+        weight_hh: Any,  # a Tensor or None
         bias: Tensor | None,
         decay: Tensor,
         threshold: Tensor,
@@ -126,7 +126,7 @@ class _Recurrence(torch.autograd.Function):
         return result, y.clone() if whole else y, u.clone() if whole else u
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             return differentiable_backward(ctx, grads)
         potentials, _, _, weight_hh, _, decay, threshold, leak, v0, _ = ctx.saved_tensors
@@ -237,7 +237,7 @@ def input_products(
     return (
         (flat @ weight_ih).to(input.dtype).reshape(input.shape) if need[0] else None,
         flat.t() @ input.reshape(-1, input.shape[-1]).to(flat.dtype) if need[1] else None,
-        delta.sum(0).to(bias.dtype) if need[3] else None,
+        delta.sum(0).to(bias.dtype) if need[3] and bias is not None else None,
     )
 
 
@@ -258,12 +258,13 @@ def differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[T
     inputs = ctx.saved_tensors[1:]
     sizes = ctx.sizes
     packed = inputs[0].dim() == 2
-    outputs = reference.recurrence(*inputs, ctx.neuron, sizes if packed else None, ctx.reverse)
+    arguments = (*inputs, ctx.neuron, sizes if packed else None, ctx.reverse)
+    outputs = reference.recurrence(*arguments)
     return reference_gradients(ctx, inputs, outputs, grads)
 
 
 def reference_gradients(
-    ctx: Any, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor], grads: Sequence[Tensor | None]
+    ctx: Any, inputs: Sequence[Any], outputs: Sequence[Tensor], grads: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """Gradients of a function's arguments, of which ``inputs`` are the first, kept differentiable."""
     pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None]

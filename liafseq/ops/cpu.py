@@ -105,7 +105,7 @@ class _Recurrence(torch.autograd.Function):
         return outputs, y, u
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             return differentiable_backward(ctx, grads)
         return gradients(ctx, grads, learned(ctx.needs_input_grad[4:7]))

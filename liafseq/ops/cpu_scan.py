@@ -164,11 +164,13 @@ def _differentiable_backward(
     g_out, g_y, g_u, g_potentials = grads
     with torch.enable_grad():
         # leaves, unless a double backward wants more of them
-        u, *given = (
+        leaves: list[Any] = [
             None if t is None else t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
             for t in (potentials.reshape(-1, v0.shape[1]), *numbers)
-        )
-        y, v = advance(u, *given, neuron)
+        ]
+        u, *given = leaves
+        choices = (*leaves, neuron)
+        y, v = advance(*choices)
         ones = torch.ones_like(u)
         (dy,) = torch.autograd.grad(y, u, ones, create_graph=True)
         (dv,) = torch.autograd.grad(v, u, ones, create_graph=True)
@@ -192,10 +194,9 @@ def _differentiable_backward(
         y_parts[t], v_parts[t] = gy, from_v[:rows]
         deltas[t] = gy * a + from_v[:rows] * b + gu
         from_v = torch.cat([deltas[t], from_v[rows:]])
-    leaves = [p for p in given if p is not None]
     found = iter(
         torch.autograd.grad(
-            (y, v), leaves, (torch.cat(y_parts), torch.cat(v_parts)),
+            (y, v), [p for p in given if p is not None], (torch.cat(y_parts), torch.cat(v_parts)),
             create_graph=torch.is_grad_enabled(), allow_unused=True,
         )
     )  # fmt: skip
@@ -227,7 +228,7 @@ class _Scan(torch.autograd.Function):
         return found
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         potentials, decay, threshold, leak, v0 = ctx.saved_tensors
         numbers = (decay, threshold, leak)
         rest = (ctx.neuron, ctx.sizes, ctx.reverse)

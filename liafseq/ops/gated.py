@@ -270,7 +270,7 @@ class _Gated(torch.autograd.Function):
         return result, y, u
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             return _differentiable_backward(ctx, grads)
         delta, y, own, back_r, back_y = ctx.loop.backward(ctx, grads)
@@ -290,7 +290,8 @@ def _differentiable_backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[
     """The backward pass of a double backward: the reference, from the inputs, kept differentiable."""
     inputs = ctx.saved_tensors[2:]
     sizes = ctx.sizes if inputs[0].dim() == 2 else None
-    outputs = reference(*inputs, ctx.neuron, ctx.gate, sizes, ctx.reverse)
+    arguments = (*inputs, ctx.neuron, ctx.gate, sizes, ctx.reverse)
+    outputs = reference(*arguments)
     return reference_gradients(ctx, inputs, outputs, grads)
 
 

@@ -6,6 +6,7 @@ This is the definition; every faster version has the same signature and is teste
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -75,13 +76,14 @@ def recurrence(
     steps = current.unbind(0) if batch_sizes is None else current.split(list(batch_sizes))
     y = torch.zeros_like(v0) if r0 is None else r0
     u, v = v0, v0
+    weight: Any = weight_hh  # there with feedback
     outputs = []
     for now in reversed(steps) if reverse else steps:
         rows = now.shape[0]
         if neuron.feedback == "output":
-            u_now = v[:rows] + now + product(y[:rows], weight_hh)
+            u_now = v[:rows] + now + product(y[:rows], weight)
         elif neuron.feedback == "membrane":
-            u_now = now + product(v[:rows], weight_hh)
+            u_now = now + product(v[:rows], weight)
         else:
             u_now = v[:rows] + now
         y_now, v_now = advance(u_now, decay, threshold, leak, neuron, spike)

@@ -225,7 +225,7 @@ class _Recurrence(torch.autograd.Function):
         return outputs, y, u
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             return bptt.differentiable_backward(ctx, grads)
         saved = ctx.saved_tensors
@@ -271,7 +271,7 @@ class _Recurrence(torch.autograd.Function):
             result[0] = d_input.to(input.dtype).reshape(input.shape)
         if need[1]:
             result[1] = delta.t() @ input.reshape(-1, input.shape[-1]).to(delta.dtype)
-        if need[2]:
+        if before is not None:
             result[2] = delta.to(before.dtype).t() @ before
         if need[3] and bias is not None:
             result[3] = delta.sum(0, dtype=v0.dtype).to(bias.dtype)

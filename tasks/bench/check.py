@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from liafseq import surrogate
-from liafseq.direction import loop_arguments
+from liafseq._modules.time_loop import loop_arguments
 from liafseq.neurons import Neuron
 from liafseq.ops import gated, reference
 from liafseq.tasks.bench.competitors import draw
@@ -130,7 +130,7 @@ class Check:
         layer: Any = self.layer
         threshold = layer.neuron_parameters()["threshold"].detach()
         watch = _Watch(layer.neuron, threshold, self.tolerance.margin)
-        loop = gated.reference if layer._gated else reference.recurrence
+        loop = gated.reference if layer.options.gated else reference.recurrence
         results = loop(*loop_arguments(layer, x, "_l0", None, None, x.shape[1]), spike=watch)
         return list(results), watch.keep(), watch.firing_rate()
 

@@ -227,6 +227,7 @@ def test_state_dict_round_trip_decides_everything(layer_type):
 # forward
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize(("layers", "both", "batch_first"), SHAPES)
 def test_shapes_and_order_of_the_state(layer_type, state_format, layers, both, batch_first):
     layer = layer_type(3, 4, layers, batch_first=batch_first, bidirectional=both, state_format=state_format)
@@ -243,6 +244,7 @@ def test_shapes_and_order_of_the_state(layer_type, state_format, layers, both, b
         assert h_n.untyped_storage().data_ptr() != out.untyped_storage().data_ptr()
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("given", [False, True])

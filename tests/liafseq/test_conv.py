@@ -223,6 +223,7 @@ def test_autocast(any_type):
 # input and state
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("synapse", [False, True])
 def test_shapes(conv_type, batch_first, synapse, state_format):
@@ -327,6 +328,7 @@ def test_batch_normalisation_is_torchs_over_steps_and_sequences():
 # packing, pieces
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("lengths", [[5, 3, 3, 1], [1, 5, 3, 3], [4, 4]], ids=["sorted", "unsorted", "equal"])
 @pytest.mark.parametrize("feedback", [None, "output"])
 def test_packed_is_each_sequence_alone(conv_type, state_format, lengths, feedback):
@@ -348,6 +350,7 @@ def test_packed_is_each_sequence_alone(conv_type, state_format, lengths, feedbac
         torch.testing.assert_close([s[i : i + 1] for s in states(last)], list(states(own)))
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("feedback", [None, "output", "membrane"])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_pieces_make_the_whole(conv_type, state_format, feedback, batch_first):
@@ -440,6 +443,7 @@ def results(layer, x):
     return [out, *states(state), *torch.autograd.grad(loss, list(layer.parameters()))]
 
 
+@pytest.mark.covers(1)
 @of_torch
 @pytest.mark.parametrize("feedback", [None, "output"])
 def test_compile_in_one_graph(conv_type, feedback):

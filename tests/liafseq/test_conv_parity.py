@@ -26,53 +26,53 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "softplus": F.softplus}
 
 def loop(layer, x, state=None):
     """(T, N, C, H, W) through the equations of the documentation; output and the whole state."""
-    o = layer._options
+    o = layer.options
     p = {name: value.reshape(-1, 1, 1) for name, value in layer.neuron_parameters().items()}
     alpha, theta, beta = p["decay"], p["threshold"], p.get("leak", 0.0)
-    analog = "activation" in o and o.get("output", "analog") == "analog"
-    levels = o.get("levels", 1)
-    gain = p["gain"] if "gain" in p else 1 - alpha if o["normalize_current"] else 1.0
+    analog = o.output == "analog"
+    levels = o.levels
+    gain = p["gain"] if "gain" in p else 1 - alpha if o.normalize_current else 1.0
     kernel = layer.weight_hh
 
     def feed(r):
         return 0.0 if kernel is None else F.conv2d(r, kernel, padding="same", groups=layer.groups)
 
     def fire(u):
-        return sum(spike(u - k * theta, o["surrogate"], o["surrogate_width"]) for k in range(1, levels + 1))
+        return sum(spike(u - k * theta, o.surrogate, o.surrogate_width) for k in range(1, levels + 1))
 
     def kept(u):
         s = fire(u)
-        s = s.detach() if o["detach_reset"] else s
-        soft = "reset" not in o or o["reset"] == "soft"
-        r = u - theta * s if soft else u * (1 - s) + o["v_reset"] * s
+        s = s.detach() if o.detach_reset else s
+        soft = o.reset == "soft"
+        r = u - theta * s if soft else u * (1 - s) + o.v_reset * s
         return alpha * r + beta
 
     def emit(u):
         if not analog:
             return fire(u)
-        return ACTIVATIONS[o["activation"]](u - theta if o["threshold_related"] else u)
+        return ACTIVATIONS[o.activation](u - theta if o.threshold_related else u)
 
     v = y = charge = 0.0
     if state is not None:
         y, u = state[:2]
         v = kept(u)
-        charge = state[2] if o["synapse"] else 0.0
+        charge = state[2] if o.synapse else 0.0
     outputs = []
     for step in x:
         now = F.conv2d(step, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation,
                        layer.groups)  # fmt: skip
         if layer.norm is not None:
             now = layer.norm(now)
-        charge = (p["synapse_decay"] * charge if o["synapse"] else 0.0) + now
+        charge = (p["synapse_decay"] * charge if o.synapse else 0.0) + now
         if not torch.is_tensor(y):
             v, y = torch.zeros_like(now), torch.zeros_like(now)
-        if o["feedback"] == "membrane":
+        if o.feedback == "membrane":
             u = gain * (charge + feed(v))
         else:
-            u = v + gain * (charge + (feed(y) if o["feedback"] else 0.0))
+            u = v + gain * (charge + (feed(y) if o.feedback else 0.0))
         y, v = emit(u), kept(u)
         outputs.append(y)
-    return torch.stack(outputs), (y, u, charge)[: 3 if o["synapse"] else 2]
+    return torch.stack(outputs), (y, u, charge)[: 3 if o.synapse else 2]
 
 
 def gradients(layer, given, results):
@@ -110,6 +110,7 @@ def draw(*shape):
     return 2 * torch.randn(shape, dtype=torch.float64)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize(("neuron", "reset", "feedback", "share", "synapse"), CASES)
 def test_every_choice(neuron, reset, feedback, share, synapse):
     kind, options = NEURONS[neuron]
@@ -121,6 +122,7 @@ def test_every_choice(neuron, reset, feedback, share, synapse):
     assert_is_the_loop(layer, draw(4, 2, 2, 3, 4), tuple(draw(2, 3, 3, 4) for _ in range(parts)))
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("detach", [False, True])
 @pytest.mark.parametrize("feedback", [None, "output"])
@@ -228,6 +230,7 @@ def run_scan(op, args, neuron, sizes, reverse):
     return [out, y, u, *(torch.zeros_like(a) if g is None else g for a, g in zip(args, grads, strict=True))]
 
 
+@pytest.mark.covers(2)
 @needs_cpu
 @pytest.mark.parametrize("hidden", [1, 3, 16, 1500])
 @pytest.mark.parametrize("sizes", [(60, 60, 60), (60, 40, 20), (31, 31, 7), (1,), (64, 64)], ids=str)

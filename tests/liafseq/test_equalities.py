@@ -52,6 +52,7 @@ def assert_same_gradients(layer, one, other):
         torch.testing.assert_close(a, b, msg=lambda m, name=name: f"{name}: {m}")
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_pieces_make_the_whole(kind, state_format, batch_first):
     layer_type, _, options = kind
@@ -97,6 +98,7 @@ def test_cells_in_a_loop_make_the_layer(kind, state_format):
 LENGTHS = {"sorted": [6, 4, 4, 1], "unsorted": [1, 6, 4, 4], "equal": [5, 5, 5, 5], "one": [3]}
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("both", [False, True], ids=["forward", "bidirectional"])
 @pytest.mark.parametrize("given", [False, True], ids=["rest", "hx"])

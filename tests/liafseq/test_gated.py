@@ -86,6 +86,7 @@ CASES = [
 ]
 
 
+@pytest.mark.covers(3)
 @pytest.mark.parametrize(("emit", "reset", "detach", "signed", "normalize", "layout", "share"), CASES)
 def test_every_choice(fast, emit, reset, detach, signed, normalize, layout, share):
     choices = {"reset": reset, "surrogate": "arctan", **EMITS[emit]}
@@ -103,6 +104,7 @@ def test_every_activation(fast, activation):
 USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("use", USES, ids=str)
 @pytest.mark.parametrize("layout", ["dense", "packed", "packed-reverse"])
 def test_losses_of_any_of_the_results(fast, use, layout):

@@ -32,6 +32,7 @@ def arguments(feedback, sizes, leak=True):
     ]
 
 
+@pytest.mark.covers(2)
 @FEEDBACKS
 @LAYOUTS
 @pytest.mark.parametrize("leak", [True, False])

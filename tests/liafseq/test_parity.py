@@ -99,6 +99,7 @@ CASES = [
 ]
 
 
+@pytest.mark.covers(3)
 @pytest.mark.parametrize(("emit", "feedback", "reset", "detach", "layout", "share"), CASES)
 def test_every_choice(op, emit, feedback, reset, detach, layout, share):
     choices = {"reset": reset, "surrogate": "arctan", **EMITS[emit]}
@@ -109,12 +110,14 @@ def test_every_choice(op, emit, feedback, reset, detach, layout, share):
     assert_parity(op, arguments(neuron, sizes, share), neuron, sizes, reverse)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation(op, activation):
     neuron = Neuron(activation=activation, surrogate="sigmoid")
     assert_parity(op, arguments(neuron, None, "neuron"), neuron, None, False)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("width", [0.5, 2.0])
 @pytest.mark.parametrize("surrogate", SURROGATES)
 def test_every_surrogate(op, surrogate, width):
@@ -125,6 +128,7 @@ def test_every_surrogate(op, surrogate, width):
 USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("use", USES, ids=str)
 @pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("layout", ["dense", "packed", "packed-reverse"])
@@ -155,6 +159,7 @@ def test_no_bias_no_leak_no_initial_output(op, feedback, reverse):
     assert_parity(op, args, neuron, None, reverse)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("sizes", [(4, 2, 1), None])
 @pytest.mark.parametrize("frozen", NAMES)
 def test_frozen_arguments(op, frozen, sizes):

@@ -42,11 +42,13 @@ def assert_compiles(layer, x, backend):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.covers(1)
 @of_torch
 def test_compile_in_one_graph(layer, x):
     assert_compiles(layer, x[:3], "aot_eager")
 
 
+@pytest.mark.exhaustive
 @of_torch
 @pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a C++ compiler")
 def test_compile_with_inductor(x):
@@ -61,11 +63,13 @@ def test_compile_with_a_state(layer_type, x):
     torch.testing.assert_close(compiled(x, hx), layer(x, hx))
 
 
+@pytest.mark.covers(1)
 def test_export(layer, x):
     program = torch.export.export(layer, (x,))
     torch.testing.assert_close(program.module()(x), layer(x))
 
 
+@pytest.mark.covers(1)
 def test_export_with_a_dynamic_batch(layer, x):
     batch = torch.export.Dim("batch", min=2, max=64)
     program = torch.export.export(layer, (x,), dynamic_shapes={"input": {1: batch}})
@@ -136,6 +140,7 @@ def gradcheck_arguments(feedback):
     ]
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("kind", ["gaussian", "sigmoid", "arctan"])
 @pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("analog", [True, False])

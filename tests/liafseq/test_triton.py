@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from liafseq import LIAF, MLIF, direction
+from liafseq import LIAF, MLIF
+from liafseq._modules import time_loop
 from liafseq.neurons import ACTIVATIONS, Neuron
 from liafseq.ops import reference, triton_check
 from liafseq.ops import triton as op
@@ -191,6 +192,7 @@ def test_packed_sequences_over_several_programs(feedback, reverse):
     assert_parity(arguments(neuron, sizes, shape=(0, 37, 19)), neuron, sizes, reverse)
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize(
     "use", [use for use in itertools.product((True, False), repeat=3) if any(use)], ids=str
 )
@@ -302,6 +304,7 @@ def rounded(r, dtype):
     return r.to(dtype).float()
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("sizes", [None, (5, 5, 3, 1)], ids=["dense", "packed"])
@@ -323,7 +326,7 @@ def test_layers(layer_type, options, monkeypatch):
     x = torch.nn.utils.rnn.pack_sequence(x, enforce_sorted=False)
     grads = []
     for recurrence in (reference.recurrence, op.recurrence):
-        monkeypatch.setattr(direction.ops, "recurrence", recurrence)
+        monkeypatch.setattr(time_loop.ops, "recurrence", recurrence)
         y, (h, c) = layer(x)
         loss = y.data.square().sum() + h.sum() + c.square().sum()
         grads.append([y.data, h, c, *torch.autograd.grad(loss, tuple(layer.parameters()))])
@@ -361,6 +364,7 @@ def test_importing_it_defines_no_kernel():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.exhaustive
 def test_kernels_compile_and_keep_to_their_shared_memory():
     script = Path(__file__).with_name("compile_triton.py")
     quiet = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}

@@ -1,6 +1,6 @@
 """Which parts a tensor was concatenated from, so that each is looked at by itself.
 
-Spikes beside analog numbers in one operand stay spikes, then. As in ``origins`` this is kept for
+Spikes beside analog numbers in one operand stay spikes, then. As in ``weight_origins`` this is kept for
 storages, and what is kept is only where the seams are: the values are read where they are used.
 """
 
@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from liafseq._cost.origins import storage_of
+from liafseq._cost.weight_origins import storage_of
 
 __all__ = ["Joined"]
 

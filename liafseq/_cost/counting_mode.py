@@ -14,9 +14,9 @@ from torch.utils.flop_counter import flop_registry
 
 from liafseq import surrogate
 from liafseq._cost import products
-from liafseq._cost.joined import Joined
-from liafseq._cost.origins import Origins, tensors_in
+from liafseq._cost.concatenation import Joined
 from liafseq._cost.products import Counts
+from liafseq._cost.weight_origins import Origins, tensors_in
 
 __all__ = ["CountingMode"]
 

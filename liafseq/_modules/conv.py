@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from liafseq import ops
-from liafseq.direction import membrane_dtype, scaled
+from liafseq._modules.parameters import Trait, TraitModule
+from liafseq._modules.spiking import options_repr
+from liafseq._modules.time_loop import membrane_dtype, scaled
 from liafseq.neurons import Neuron
-from liafseq.parameters import Trait, TraitModule
-from liafseq.spec import options_of, options_repr
+from liafseq.options import Kind, Options
 
 __all__ = ["Layout", "TemporalConv2d", "over_time", "to_maps", "to_rows"]
 
@@ -21,7 +22,7 @@ _INTEGRATOR = Neuron(activation="identity", feedback=None, detach_reset=True)
 
 
 def to_rows(maps: Tensor) -> Tensor:
-    """Maps (n, C, H, W) as (n * H * W, C): a channel a column; no copy of channels-last memory."""
+    """Maps (n, C, H, W) as (n * H * W, C): a column per channel; no copy of channels-last memory."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
@@ -58,13 +59,13 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 class Layout(NamedTuple):
-    """How the rows of maps over time lie: one a pixel, in the order sequence, row, column."""
+    """How the rows of maps over time lie: one per pixel, in the order sequence, row, column."""
 
     batch: int
     height: int
     width: int
     sizes: tuple[int, ...] | None
-    """Rows a step of packed data, or None: equal steps, a leading dimension T."""
+    """Rows per step of packed data, or None: equal steps, a leading dimension T."""
 
     @property
     def rows(self) -> int:
@@ -82,40 +83,41 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     ``_advance`` what becomes of the current and in ``_state_names`` what the state is.
     """
 
-    _traits = ()
+    kind: ClassVar[Kind]
+    options: Options
     norm: nn.BatchNorm2d | None
+    _traits: tuple[Trait, ...] = ()
 
-    def _prepare(self, arguments: dict[str, Any], **kind: bool) -> None:
-        """Create everything from the ``locals()`` of a constructor; ``kind`` is for ``_configure``."""
-        names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups",
-                 "bias", "padding_mode", "device", "dtype")  # fmt: skip
-        nn.Conv2d.__init__(self, **{name: arguments[name] for name in names})
-        options = options_of(arguments)
-        for name, value in (
-            ("batch_first", arguments["batch_first"]),
-            ("synapse", options.get("synapse", True)),
-        ):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
-        if options["normalization"] not in (None, "batch"):
-            raise ValueError(
-                f"normalization should be one of 'batch', None, got: {options['normalization']!r}"
+    def _build(
+        self,
+        options: Options,
+        in_channels: int,
+        out_channels: int,
+        batch_first: bool,
+        device: Any,
+        dtype: torch.dtype | None,
+        **convolution: Any,
+    ) -> None:
+        """What the constructors do; ``convolution``: what else nn.Conv2d takes."""
+        factory = {"device": device, "dtype": dtype}
+        nn.Conv2d.__init__(self, in_channels, out_channels, **convolution, **factory)
+        if not isinstance(batch_first, bool):
+            raise TypeError(f"batch_first should be of type bool, got: {type(batch_first).__name__}")
+        self.batch_first = batch_first
+        self._configure(options)
+        if options.synapse:
+            trait = Trait(
+                "synapse_decay", options.synapse_decay, options.learn_synapse_decay, "fraction", options.share
             )
-        factory = {"device": arguments["device"], "dtype": arguments["dtype"]}
-        self.batch_first = arguments["batch_first"]
-        self._configure(options, **kind)
-        if options.get("synapse", True):
-            synapse = ("synapse_decay", options["synapse_decay"], options["learn_synapse_decay"])
-            self._traits += (Trait(*synapse, "fraction", options["share"]),)
-        normalized = options["normalization"] == "batch"
-        self.norm = nn.BatchNorm2d(self.out_channels, **factory) if normalized else None
+            self._traits += (trait,)
+        self.norm = nn.BatchNorm2d(out_channels, **factory) if options.normalization == "batch" else None
         self._create_recurrent(factory)
-        self._create_traits("", self.out_channels, factory)
+        self._create_traits("", out_channels, factory)
         self._reset_more()
 
-    def _configure(self, options: dict[str, Any], **kind: bool) -> None:
-        """Keep the options and take the numbers of the neuron from them."""
-        raise NotImplementedError
+    def _configure(self, options: Options) -> None:
+        """Keep the options; a neuron's numbers are taken from them here."""
+        self.options = options
 
     def _create_recurrent(self, factory: dict[str, Any]) -> None:
         """Parameters beside those of the convolution."""
@@ -137,7 +139,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
 
     def extra_repr(self) -> str:
         first = ", batch_first=True" if self.batch_first else ""
-        return nn.Conv2d.extra_repr(self) + first + options_repr(self, self._options)
+        return nn.Conv2d.extra_repr(self) + first + options_repr(self.kind, self.options)
 
     # state
 
@@ -175,8 +177,9 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     def _convolve(self, x: Tensor, gain: Tensor | None) -> Tensor:
         """The current of maps (n, C, H, W), normalised; ``gain`` is a factor of all of it."""
         if self.norm is None:
-            weight = scaled(self.weight, gain, self.weight.dtype)
-            return self._conv_forward(_channels_last(x), weight, scaled(self.bias, gain, self.weight.dtype))
+            dtype = self.weight.dtype
+            weight, bias = scaled(self.weight, gain, dtype), scaled(self.bias, gain, dtype)
+            return self._conv_forward(_channels_last(x), weight, bias)
         maps = self.norm(self._conv_forward(_channels_last(x), self.weight, self.bias))
         return maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
 
@@ -196,7 +199,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         """What the current is multiplied with."""
         return None
 
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """Run over a sequence of maps; see the class for shapes."""
         packed = input if isinstance(input, PackedSequence) else None
         name = type(self).__name__

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 
 from liafseq import ops
-from liafseq.conv_base import Layout, TemporalConv2d, to_rows
-from liafseq.direction import scaled
+from liafseq._modules.conv import Layout, TemporalConv2d, to_rows
+from liafseq._modules.spiking import SpikingModule
+from liafseq._modules.time_loop import scaled
 from liafseq.neurons import advance
 from liafseq.ops.reference import Product
-from liafseq.spec import SpikingModule
 
 __all__ = ["SpikingConv2d"]
 
@@ -23,18 +23,18 @@ __all__ = ["SpikingConv2d"]
 class SpikingConv2d(SpikingModule, TemporalConv2d):
     """A convolution of all steps and the membrane recurrence on its maps, channels as neurons."""
 
-    _wide_share = "channel"
+    weight_hh: Parameter | None
 
     def _create_recurrent(self, factory: dict[str, Any]) -> None:
-        size = self._options["recurrent_kernel_size"]
+        size = self.options.recurrent_kernel_size
         if self.neuron.feedback is None:
             if size is not None:
                 raise ValueError("recurrent_kernel_size: without feedback there is no recurrent convolution")
             self.register_parameter("weight_hh", None)
             return
-        size = self.kernel_size if size is None else size
         channels = self.out_channels
-        like = nn.Conv2d(channels, channels, size, groups=self.groups, device="meta")
+        kernel: Any = self.kernel_size if size is None else size
+        like = nn.Conv2d(channels, channels, kernel, groups=self.groups, device="meta")
         self.weight_hh = Parameter(torch.empty(like.weight.shape, **factory))
 
     def _reset_more(self) -> None:
@@ -44,7 +44,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
 
     def _state_names(self) -> tuple[str, ...]:
         names = ("c_0",) if self.state_format == "gru" else ("h_0", "c_0")
-        return (*names, "i_0") if self._options["synapse"] else names
+        return (*names, "i_0") if self.options.synapse else names
 
     def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
         return self._current_gain(values)

@@ -80,7 +80,7 @@ class Trait:
     """One number of a neuron: its name, initial value, whether it is learned and shared how.
 
     ``constraint`` is a name in ``CONSTRAINTS``; ``share="layer"`` makes it one number, anything
-    else one a neuron (or channel).
+    else one per neuron (or channel).
     """
 
     name: str
@@ -90,8 +90,6 @@ class Trait:
     share: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.learn, bool):
-            raise TypeError(f"learn_{self.name} should be of type bool, got: {type(self.learn).__name__}")
         value = _plain(self.name, self.initial)
         if value.device.type != "meta":
             CONSTRAINTS[self.constraint].check(self.name, value, self.learn)

@@ -12,16 +12,11 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
-from liafseq.direction import autocast_enabled, run_direction
-from liafseq.spec import SpikingModule, orthogonalize, uniform_bound
+from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
+from liafseq._modules.time_loop import autocast_enabled, run_direction
+from liafseq.options import Options
 
-__all__ = ["SpikingRNNBase"]
-
-
-def check_recurrent_init(options: dict[str, Any]) -> None:
-    given, allowed = options["recurrent_init"], ("uniform", "orthogonal")
-    if given not in allowed:
-        raise ValueError(f"recurrent_init should be one of {', '.join(map(repr, allowed))}, got: {given!r}")
+__all__ = ["SpikingRNNBase", "check_state_type"]
 
 
 def check_state_type(module: SpikingModule, hx: Any) -> None:
@@ -40,19 +35,6 @@ def check_state_type(module: SpikingModule, hx: Any) -> None:
         )
 
 
-def _check_sizes(values: dict[str, Any]) -> None:
-    for name in ("bias", "batch_first"):
-        if not isinstance(values[name], bool):
-            raise TypeError(f"{name} should be of type bool, got: {type(values[name]).__name__}")
-    for name in ("input_size", "hidden_size"):
-        if not isinstance(values[name], int):
-            raise TypeError(f"{name} should be of type int, got: {type(values[name]).__name__}")
-        if values[name] <= 0:
-            raise ValueError(f"{name} must be greater than zero")
-    if values["num_layers"] <= 0:
-        raise ValueError("num_layers must be greater than zero")
-
-
 class SpikingRNNBase(SpikingModule, nn.RNNBase):
     """Everything of a spiking layer that nn.GRU or nn.LSTM has too.
 
@@ -64,7 +46,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
     proj_size = 0
 
     # undo nn.RNNBase's bookkeeping for cuDNN
-    __setattr__ = nn.Module.__setattr__
+    __setattr__ = nn.Module.__setattr__  # type: ignore[assignment]
     __setstate__ = nn.Module.__setstate__
     _apply = nn.Module._apply
     _replicate_for_data_parallel = nn.Module._replicate_for_data_parallel
@@ -72,8 +54,9 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
-    def __init__(
+    def _build(
         self,
+        options: Options,
         input_size: int,
         hidden_size: int,
         num_layers: int,
@@ -83,9 +66,8 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         bidirectional: bool,
         device: Any,
         dtype: torch.dtype | None,
-        options: dict[str, Any],
-        **kind: bool,
     ) -> None:
+        """What the constructors do; errors and warning as of nn.RNNBase."""
         nn.Module.__init__(self)
         if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
@@ -101,8 +83,16 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
                 f"num_layers={num_layers}",
                 stacklevel=3,
             )
-        _check_sizes(locals())
-        check_recurrent_init(options)
+        for name, flag in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if not isinstance(size, int):
+                raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
+            if size <= 0:
+                raise ValueError(f"{name} must be greater than zero")
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
         self.mode = type(self).__name__
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -111,7 +101,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
-        self._configure(options, **kind)
+        self._configure(options)
         self._create_parameters({"device": device, "dtype": dtype})
         self.reset_parameters()
 
@@ -150,7 +140,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         for names in self._all_weights:
             for name in names:
                 init.uniform_(getattr(self, name), -bound, bound)
-        if self._options["recurrent_init"] == "orthogonal":
+        if self.options.recurrent_init == "orthogonal":
             for names in self._all_weights:
                 for name in names:
                     if name.startswith("weight_hh"):
@@ -159,7 +149,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             self._reset_traits(suffix)
 
     @property
-    def all_weights(self) -> list[list[Parameter]]:  # type: ignore[override]
+    def all_weights(self) -> list[list[Parameter]]:
         """Weights and biases, one list per layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
@@ -252,15 +242,15 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         x, h_n, c_n = self._run(x, h0, c0, batch, sizes)
 
         if packed is not None:
-            x = PackedSequence(x, batch_sizes, sorted_indices, unsorted_indices)
-        elif self.batch_first:
-            x = x.transpose(0, 1)
+            output: Any = PackedSequence(x, batch_sizes, sorted_indices, unsorted_indices)
+        else:
+            output = x.transpose(0, 1) if self.batch_first else x
         state: Any = c_n if self.state_format == "gru" else (h_n, c_n)
         state = self.permute_hidden(state, unsorted_indices)
         if not batched:
-            x = x.squeeze(0 if self.batch_first else 1)
+            output = output.squeeze(0 if self.batch_first else 1)
             state = state.squeeze(1) if isinstance(state, Tensor) else tuple(s.squeeze(1) for s in state)
-        return x, state
+        return output, state
 
     def _run(
         self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch: int, sizes: tuple[int, ...] | None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 from liafseq import ops
-from liafseq.spec import SpikingModule
+from liafseq._modules.spiking import SpikingModule
 
 __all__ = ["autocast_enabled", "loop_arguments", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
 
@@ -29,8 +29,12 @@ def product_dtype(tensor: Tensor) -> torch.dtype:
     return tensor.dtype
 
 
+@overload
+def scaled(weight: Tensor, gain: Tensor | None, dtype: torch.dtype) -> Tensor: ...
+@overload
+def scaled(weight: None, gain: Tensor | None, dtype: torch.dtype) -> None: ...
 def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A weight or bias times the gain of the current, a number or one an output feature."""
+    """A weight or bias times the gain of the current, a number or one per output feature."""
     if weight is None:
         return None
     if gain is not None:
@@ -47,7 +51,7 @@ def loop_arguments(
     They are the first arguments of ``ops.recurrence``, or of ``ops.gated_recurrence`` for a gated module.
     """
 
-    def get(name: str) -> Tensor | None:
+    def get(name: str) -> Any:
         return getattr(module, name + suffix, None)
 
     weight_ih, weight_hh, b_ih, b_hh = (get(n) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -61,17 +65,18 @@ def loop_arguments(
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
     v0, r0 = module._start(values, h0, c0, rest)
     numbers = values["threshold"], values.get("leak"), v0, r0, module.neuron
-    if not module._gated:
-        weights = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
-        return (x.to(dtype), *weights, values["decay"], *numbers)
+    if not module.options.gated:
+        plain = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
+        return (x.to(dtype), *plain, values["decay"], *numbers)
     if gain is not None:
         gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
     # the gate's bias holds the neuron's own decay
     base = module._unconstrained("decay", suffix, precise).expand(hidden)
     base = torch.cat([torch.zeros_like(base), base])
     bias = base if bias is None else scaled(bias, gain, precise) + base
-    weights = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
-    return (x.to(dtype), *weights, *numbers, ops.gated.Gate(module._signed, module._normalize))
+    both = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
+    gate = ops.gated.Gate(module._signed, module.options.normalize_current)
+    return (x.to(dtype), *both, *numbers, gate)
 
 
 def run_direction(
@@ -85,6 +90,7 @@ def run_direction(
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
-    loop = ops.gated_recurrence if module._gated else ops.recurrence
-    y, h, c = loop(*loop_arguments(module, x, suffix, h0, c0, batch), batch_sizes, reverse)
+    loop = ops.gated_recurrence if module.options.gated else ops.recurrence
+    arguments = (*loop_arguments(module, x, suffix, h0, c0, batch), batch_sizes, reverse)
+    y, h, c = loop(*arguments)
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)

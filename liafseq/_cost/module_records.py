@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import _disable_current_modes
 
-from liafseq._cost.origins import tensors_in
 from liafseq._cost.products import Counts
-from liafseq.conv_base import TemporalConv2d
-from liafseq.spec import SpikingModule
+from liafseq._cost.weight_origins import tensors_in
+from liafseq._modules.conv import TemporalConv2d
+from liafseq._modules.spiking import SpikingModule
 
 __all__ = ["RECURRENT", "Record", "Watch", "batch_size"]
 
@@ -148,19 +148,19 @@ def batch_size(module: nn.Module, x: Any) -> int | None:
 
 
 def _update_ops(module: nn.Module) -> int:
-    """Operations of one neuron in one step: alpha R, + I, a comparison a threshold, + beta, - theta s.
+    """Operations of one neuron in one step: alpha R, + I, a comparison per threshold, + beta, - theta s.
 
     Of a gated one with a normalised current also (1 - alpha_t) I. Activations are not counted.
     """
     if not isinstance(module, SpikingModule):
         return 0
     has_leak = any(trait.name == "leak" for trait in module._traits)
-    scaled = 2 if module._gated and module._normalize else 0
+    scaled = 2 if module.options.gated and module.options.normalize_current else 0
     return 2 + module.neuron.levels + has_leak + (module.neuron.reset == "soft") + scaled
 
 
 def _gate_ops(module: nn.Module, output: Tensor) -> int:
-    """Operations of the gates of torch's layers: 4 a unit and step for GRU and LSTM.
+    """Operations of the gates of torch's layers: 4 per unit and step for GRU and LSTM.
 
     GRU: r * W h, n + z * (h - n); LSTM: f * c + i * g, o * tanh(c). Activations are not counted.
     """

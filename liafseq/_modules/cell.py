@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter, init
 
-from liafseq.base import check_recurrent_init, check_state_type
-from liafseq.direction import run_direction
-from liafseq.spec import SpikingModule, orthogonalize, uniform_bound
+from liafseq._modules.layer import check_state_type
+from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
+from liafseq._modules.time_loop import run_direction
+from liafseq.options import Options
 
 __all__ = ["SpikingCellBase"]
 
@@ -20,22 +21,22 @@ class SpikingCellBase(SpikingModule):
 
     __constants__ = ["input_size", "hidden_size", "bias"]  # noqa: RUF012 - as torch declares it
 
-    def __init__(
+    weight_hh: Parameter | None
+
+    def _build(
         self,
+        options: Options,
         input_size: int,
         hidden_size: int,
         bias: bool,
         device: Any,
         dtype: torch.dtype | None,
-        options: dict[str, Any],
-        **kind: bool,
     ) -> None:
-        super().__init__()
-        check_recurrent_init(options)
+        nn.Module.__init__(self)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        self._configure(options, **kind)
+        self._configure(options)
         factory = {"device": device, "dtype": dtype}
         recurrent = self.neuron.feedback is not None
         rows = self._blocks * hidden_size
@@ -56,7 +57,7 @@ class SpikingCellBase(SpikingModule):
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             if getattr(self, name) is not None:
                 init.uniform_(getattr(self, name), -bound, bound)
-        if self._options["recurrent_init"] == "orthogonal" and self.weight_hh is not None:
+        if self.options.recurrent_init == "orthogonal" and self.weight_hh is not None:
             orthogonalize(self.weight_hh[: self.hidden_size])
         self._reset_traits("")
 

@@ -1,0 +1,1 @@
+"""What the layers, cells and convolutions of the package share: torch's contracts, once."""

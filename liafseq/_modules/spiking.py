@@ -1,0 +1,139 @@
+"""A module with a neuron: from its options to the fixed choices and the numbers beside them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from liafseq._modules.parameters import Trait, TraitModule
+from liafseq.neurons import Neuron, advance
+from liafseq.options import Kind, Options
+
+__all__ = ["SpikingModule", "options_repr", "orthogonalize", "uniform_bound"]
+
+
+def options_repr(kind: Kind, options: Options) -> str:
+    """The options that differ from the defaults, for ``extra_repr``."""
+    return "".join(
+        f", {name}=tensor(shape={tuple(value.shape)})" if isinstance(value, Tensor) else f", {name}={value!r}"
+        for name, value in kind.changed(options).items()
+    )
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
+
+
+class SpikingModule(TraitModule):
+    """What layers, cells and convolutions share: one neuron, its numbers, its state format."""
+
+    kind: ClassVar[Kind]
+    options: Options
+    neuron: Neuron
+
+    def _configure(self, options: Options) -> None:
+        """Keep the options; make the neuron and its numbers of them."""
+        self.options = options
+        self.state_format = options.state_format
+        self.neuron = Neuron(
+            analog=options.output == "analog",
+            activation=options.activation,
+            threshold_related=options.threshold_related,
+            feedback=options.feedback,
+            reset=options.reset,
+            v_reset=options.v_reset,
+            levels=options.levels,
+            surrogate=options.surrogate,
+            surrogate_width=options.surrogate_width,
+            detach_reset=options.detach_reset,
+        )
+        if options.gated and options.feedback != "output":
+            raise ValueError(
+                "gated=True needs feedback='output', which opens and closes the gate, "
+                f"got: feedback={options.feedback!r}"
+            )
+        share = options.share
+        interval = "signed" if self._signed else "fraction"
+        traits = [Trait("decay", options.decay, options.learn_decay, interval, share)]
+        if self._signed:
+            traits.append(Trait("gain", options.gain, options.learn_gain, "signed", share))
+        traits.append(Trait("threshold", options.threshold, options.learn_threshold, "positive", share))
+        # a leak that is and stays zero costs nothing
+        if not _is_zero(options.leak) or options.learn_leak:
+            traits.append(Trait("leak", options.leak, options.learn_leak, "any", share))
+        self._traits = tuple(traits)
+
+    @property
+    def _signed(self) -> bool:
+        """Whether decay and input gain lie in (-1, 1), as DA-LIF has them."""
+        return "gain" in self.kind.names
+
+    @property
+    def _blocks(self) -> int:
+        """Rows of the weights for each neuron: those of the current, and those of a gate."""
+        return 2 if self.options.gated else 1
+
+    def _current_gain(self, values: dict[str, Tensor]) -> Tensor | None:
+        """What the synaptic current is multiplied with, as a factor of its weights and biases."""
+        if "gain" in values:
+            return values["gain"]
+        return 1 - values["decay"] if self.options.normalize_current and not self.options.gated else None
+
+    def _start(
+        self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """v_0 and y_0 of a given state; ``rest`` (zeros) where none is given.
+
+        A single tensor, the gru format, is ``c0`` without ``h0``. Of a gated neuron R_0 instead of v_0:
+        its decay is the next step's.
+        """
+        if c0 is None:
+            return rest, None
+        decay, leak = values["decay"], values.get("leak")
+        if self.options.gated:
+            decay, leak = torch.ones_like(decay), None
+        y0, v0 = advance(c0, decay, values["threshold"], leak, self.neuron)
+        return v0, (y0 if h0 is None else h0)
+
+    def emit(self, membrane: Tensor) -> Tensor:
+        """The output y that belongs to a membrane potential u (..., hidden_size) of the last layer.
+
+        Useful with ``state_format="gru"``, where only u is returned.
+        """
+        suffix = self._suffixes()[-1]
+        values = self._trait_values(suffix, membrane.dtype)
+        return advance(membrane, values["decay"], values["threshold"], values.get("leak"), self.neuron)[0]
+
+    def _suffixes(self) -> list[str]:
+        return [""]
+
+    def neuron_parameters(self, suffix: str | None = None) -> dict[str, Tensor]:
+        """The neuron's numbers as the equations have them: decay, threshold, and gain, leak where used.
+
+        Args:
+            suffix: for example ``"_l0"`` or ``"_l1_reverse"``; of a layer the first by default.
+
+        Returns:
+            name -> tensor of shape () or (hidden_size,); learned ones keep their graph.
+        """
+        suffix = self._suffixes()[0] if suffix is None else suffix
+        if suffix not in self._suffixes():
+            raise ValueError(f"suffix should be one of {', '.join(self._suffixes())}, got: {suffix!r}")
+        return self._trait_values(suffix)
+
+    def _options_repr(self) -> str:
+        return options_repr(self.kind, self.options)
+
+
+@torch.no_grad()
+def orthogonalize(weight: Tensor) -> None:
+    """Replace a drawn square matrix by its orthogonal factor, in place; draws no random numbers."""
+    q, r = torch.linalg.qr(weight.to(torch.promote_types(weight.dtype, torch.float32)))
+    weight.copy_(q * r.diagonal().sgn())
+
+
+def uniform_bound(hidden_size: int) -> float:
+    return 1.0 / math.sqrt(hidden_size)
