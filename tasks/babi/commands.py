@@ -72,7 +72,7 @@ def generate(
     see_free([Path(out) / name for name in names], force)
     folder = make_folder(out)
     for number in config.tasks:
-        for path in write_task(folder, number, **counts, seed=seed):
+        for path in write_task(folder, number, train=train, test=test, valid=valid, seed=seed):
             print(path)
 
 

@@ -118,9 +118,7 @@ def test_tonic_has_these_classes():
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path, tonic):
     put(tmp_path / "full" / "NMNIST" / "Train" / "notes.txt", b"mine")
-    with pytest.raises(
-        ValueError, match=r"full: holds other files \(NMNIST\); give a new or an empty folder"
-    ):
+    with pytest.raises(ValueError, match=r"full: holds other files \(NMNIST\); give a new"):
         download("nmnist", tmp_path / "full")
     assert tonic.NMNIST.calls == []
     assert [path.name for path in (tmp_path / "full").rglob("*")] == ["NMNIST", "Train", "notes.txt"]
