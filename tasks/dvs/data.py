@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from liafseq.tasks.config import FieldError
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.config import DvsConfig
 from liafseq.tasks.dvs.encode import Compressed, compress_all, hold_out
@@ -70,14 +71,7 @@ class Split(NamedTuple):
 def open_split(config: DvsConfig, split: str) -> Recordings:
     """The recordings of the train or test split of a run, not compressed."""
     count = config.recordings if split == "train" else config.test_recordings
-    return open_recordings(
-        config.data,
-        split,
-        config.data_dir,
-        count=count,
-        seed=config.data_seed,
-        **dict(config.data_options),
-    )
+    return _open(config.data, config.data_dir, config.data_options, config.data_seed, split, count)
 
 
 def load_split(config: DvsConfig, split: str) -> Split:
@@ -109,6 +103,20 @@ def _compressed(
     count: int,
     compression: Compression,
 ) -> Split:
-    recordings = open_recordings(name, split, data_dir, count=count, seed=seed, **dict(options))
+    recordings = _open(name, data_dir, options, seed, split, count)
     data = compress_all(recordings, compression, cache_folder() / "compressed")
     return Split(data, recordings.sensor, recordings.classes)
+
+
+def _open(
+    name: str,
+    data_dir: str | None,
+    options: tuple[tuple[str, object], ...],
+    seed: int,
+    split: str,
+    count: int,
+) -> Recordings:
+    try:
+        return open_recordings(name, split, data_dir, count=count, seed=seed, **dict(options))
+    except TypeError as error:  # no such option
+        raise FieldError("data_options", f": {error}") from error

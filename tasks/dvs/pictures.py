@@ -82,7 +82,8 @@ def recordings_picture(
     tiles = [_tile(own) for own in sensors]
     wide = max(_MARGIN + columns * (tile[0] + _GAP) for tile in tiles) + _GAP
     heights = [_TITLE + rows * (tile[1] + _LABEL) + (_RATE if rate else 0) for tile in tiles]
-    with rc_context({**STYLE, "font.size": 8}):
+    style: Any = {**STYLE, "font.size": 8}
+    with rc_context(style):
         figure = Figure(figsize=(wide / _DPI, (sum(heights) + _GAP) / _DPI), dpi=_DPI)
 
         def place(left: float, top: float, width: float, height: float) -> Axes:

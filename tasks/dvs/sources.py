@@ -48,6 +48,9 @@ def open_recordings(
         return open_generated(name, split, count=count or None, seed=seed, **options)
     if data_dir is None:
         raise ValueError(f"{name} is read from a folder; data_dir is missing")
+    for option in options:
+        if option not in ("scale", "backwards"):
+            raise TypeError(f"{name} has no option {option!r}; data in folders has scale and backwards")
     from liafseq.tasks.dvs.published.folders import open_folder
 
     found = open_folder(name, split, Path(data_dir), seed=seed, **options)

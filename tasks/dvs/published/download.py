@@ -9,6 +9,7 @@ from typing import Any
 
 from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS
 from liafseq.tasks.dvs.published.folders import open_folder
+from liafseq.tasks.storage.files import write_atomic
 
 __all__ = ["OFFERED", "download"]
 
@@ -19,24 +20,27 @@ OFFERED: dict[str, str] = {
 }
 """The data sets that tonic fetches, and what it calls them; its folder has the same name."""
 
+_MARK = ".liafseq-download"
+"""A file that says that a folder was made for what is fetched."""
+
 
 def download(name: str, data_dir: str | os.PathLike[str]) -> Path:
     """Fetches a data set with tonic and sees that it opens.
 
     tonic keeps the archives beside the unpacked files, checks their sums, and fetches nothing that is
-    there. Its CIFAR10-DVS is in AEDAT 4, which needs the package aedat; its DVS128 Gesture has the
-    gestures already cut, with times rounded to milliseconds.
+    there; a damaged archive it replaces. Its CIFAR10-DVS is in AEDAT 4, which needs the package aedat; its
+    DVS128 Gesture has the gestures already cut, with times rounded to milliseconds.
 
     Args:
         name: a key of :data:`OFFERED`.
-        data_dir: where tonic makes its folder.
+        data_dir: where tonic makes its folder: new, empty, or one of an earlier fetch.
 
     Returns:
         The folder to give to :func:`~liafseq.tasks.dvs.published.folders.open_folder`.
 
     Raises:
         ImportError: tonic is not installed.
-        ValueError: tonic does not offer the data set.
+        ValueError: tonic does not offer the data set; the folder holds other files.
         OSError: it could not be fetched.
     """
     if name not in FOLDER_DATA_SETS:
@@ -48,8 +52,13 @@ def download(name: str, data_dir: str | os.PathLike[str]) -> Path:
     folder = Path(data_dir)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder")
+    mark = folder / _MARK
+    if folder.exists() and not mark.exists():
+        foreign = min((path.name for path in folder.iterdir()), default=None)
+        if foreign is not None:
+            raise ValueError(f"{folder}: holds other files ({foreign}); give a new or an empty folder")
     data_class = _data_class(OFFERED[name])
-    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(mark, "liafseq fetches event-camera data sets into this folder.\n")
     try:
         if name == "cifar10-dvs":
             data_class(save_to=str(folder))

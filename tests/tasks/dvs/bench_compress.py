@@ -28,7 +28,7 @@ def main() -> None:
         times = []
         for _ in range(5):
             begin = time.process_time()
-            compress(events, Sensor(128, 128), Compression(method, 6, 0, 20_000.0, 2))
+            compress(events, Sensor(128, 128), Compression(method=method, steps=6, pool=2))
             times.append(time.process_time() - begin)
         print(f"{method:12}{count / statistics.median(times) / 1e6:8.0f}")
 

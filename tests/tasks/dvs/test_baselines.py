@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from liafseq.tasks.dvs.baselines import ConvLSTM
+from liafseq.tasks.baselines import ConvLSTM
 
 
 @pytest.fixture(autouse=True)

@@ -114,3 +114,18 @@ def test_tonic_has_these_classes():
     datasets = pytest.importorskip("tonic.datasets", reason="tonic is not installed")
     assert all(hasattr(datasets, called) for called in OFFERED.values())
     assert not any("mnist" in name.lower() and "dvs" in name.lower() for name in dir(datasets))
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path, tonic):
+    put(tmp_path / "full" / "NMNIST" / "Train" / "notes.txt", b"mine")
+    with pytest.raises(ValueError, match=r"full: holds other files \(NMNIST\); give a new"):
+        download("nmnist", tmp_path / "full")
+    assert tonic.NMNIST.calls == []
+    assert [path.name for path in (tmp_path / "full").rglob("*")] == ["NMNIST", "Train", "notes.txt"]
+
+
+@pytest.mark.usefixtures("tonic")
+def test_a_folder_takes_several_data_sets_one_after_the_other(tmp_path):
+    download("nmnist", tmp_path / "new")
+    download("dvs128-gesture", tmp_path / "new")
+    assert download("nmnist", tmp_path / "new") == tmp_path / "new" / "NMNIST"

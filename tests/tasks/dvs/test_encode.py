@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.compression.maps import compress
-from liafseq.tasks.dvs.encode import Compressed, Move, RecordingBatches, compress_all, hold_out
+from liafseq.tasks.dvs.encode import Compressed, Move, Moved, compress_all, hold_out
 from liafseq.tasks.dvs.events import Sensor, make_events
+from liafseq.tasks.training.batches import Augmented, ShuffledBatches
 
 
 class Few:
@@ -40,7 +42,7 @@ class Few:
         return f"few#{index}"
 
 
-FIXED, GROWING = Compression("time", steps=3), Compression("time", steps=0, step_us=4000)
+FIXED, GROWING = Compression(method="time", steps=3), Compression(method="time", steps=0, step_us=4000)
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_a_quarter_turn_and_a_zoom_about_the_centre():
 
 
 def test_an_epoch_has_every_recording_once_in_an_order_of_its_own(data):
-    batches = RecordingBatches(data, 5, seed=3)
+    batches = ShuffledBatches(Moved(data), 5, seed=3)
     assert len(batches) == 3
     orders = []
     for epoch in (1, 2, 1):
@@ -156,8 +158,33 @@ def test_an_epoch_has_every_recording_once_in_an_order_of_its_own(data):
     assert orders[0] == orders[2] != orders[1]
 
 
+def test_the_moves_of_an_epoch_are_drawn_after_its_order_row_by_row(data):
+    chance = random.Random("order 3 4")
+    order = list(range(len(data)))
+    chance.shuffle(order)
+    moves = []
+    for _ in order:
+        down, right = chance.randint(-1, 1), chance.randint(-1, 1)
+        zoom = 1.1 ** chance.uniform(-1, 1)
+        moves.append(Move(down, right, chance.uniform(-10.0, 10.0), zoom))
+    moved = Moved(data, shift=1, turn=10.0, zoom=0.1)
+    assert isinstance(moved, Augmented)
+    batches = ShuffledBatches(moved, 5, seed=3)
+    for at, batch in enumerate(batches.epoch(4)):
+        part = slice(5 * at, 5 * at + 5)
+        assert torch.equal(batch.frames, data.batch(order[part], moves[part]).frames)
+
+
+def test_places_lead_back_from_a_batch(data):
+    rows = [0, 11, 5, 7]
+    batch = data.batch(rows)
+    assert [int(batch.label[at]) for at in data.places(rows)] == [int(data.labels[row]) for row in rows]
+    lengths = data.starts.diff()
+    assert [int(batch.lengths[at]) for at in data.places(rows)] == [int(lengths[row]) for row in rows]
+
+
 def test_evaluation_neither_shuffles_nor_shifts(data):
-    batches = RecordingBatches(data, 12, shift=3)
+    batches = ShuffledBatches(Moved(data, shift=3), 12)
     [batch] = batches.epoch(1)
     assert batch.label.tolist() == data.batch(list(range(12))).label.tolist()
     assert torch.equal(batch.frames, data.batch(list(range(12))).frames)
@@ -165,8 +192,9 @@ def test_evaluation_neither_shuffles_nor_shifts(data):
 
 @pytest.mark.parametrize("size", [4, 5, 11])
 def test_two_processes_share_every_batch_and_see_the_same_shifts(data, size):
-    alone = RecordingBatches(data, size, seed=3, shift=1, turn=10.0, zoom=0.1, world=2)
-    both = [RecordingBatches(data, size, seed=3, shift=1, turn=10.0, zoom=0.1, world=2) for _ in range(2)]
+    moved = Moved(data, shift=1, turn=10.0, zoom=0.1)
+    alone = ShuffledBatches(moved, size, seed=3, world=2)
+    both = [ShuffledBatches(moved, size, seed=3, world=2) for _ in range(2)]
     for whole, *parts in zip(
         alone.epoch(4), *(b.epoch(4, rank, 2) for rank, b in enumerate(both)), strict=True
     ):
@@ -177,7 +205,7 @@ def test_two_processes_share_every_batch_and_see_the_same_shifts(data, size):
 
 def test_fewer_recordings_than_processes_are_refused(data):
     with pytest.raises(ValueError, match="at least 2 recordings are needed, got 1"):
-        RecordingBatches(data.select([0]), 4, world=2)
+        ShuffledBatches(Moved(data.select([0])), 4, world=2, word="recordings")
 
 
 def test_selecting_nothing_gives_nothing(data):

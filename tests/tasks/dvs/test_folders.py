@@ -124,7 +124,7 @@ def test_the_first_recordings_of_each_class(tmp_path):
 
 def test_what_is_compressed_is_kept_until_a_file_changes(tmp_path):
     root, cache = nmnist(tmp_path / "data"), tmp_path / "cache"
-    compression = Compression("time", 2, 0, 20_000.0, 2)
+    compression = Compression(method="time", steps=2, pool=2)
 
     def compressed(recordings):
         compress_all(recordings, compression, cache)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from liafseq.tasks.dvs.adapter import count_parameters
-from liafseq.tasks.dvs.config import DvsRun
+from liafseq.tasks.config import replace
+from liafseq.tasks.dvs.config import DvsConfig
 from liafseq.tasks.dvs.encode import Batch
-from liafseq.tasks.dvs.model import DvsModel, tally
-from liafseq.tasks.models import model_names
+from liafseq.tasks.dvs.model import DvsModel
+from liafseq.tasks.models import ModelSpec, known
+from liafseq.tasks.task import find
 
-MODELS = model_names("dvs")
+MODELS = known(find("dvs").kinds)
 SPIKING = [name for name in MODELS if name.startswith("conv-") and name != "conv-lstm"]
 SIZE, CLASSES = (9, 11), 4
 
 
 def config(model, **fields):
-    return DvsRun(**({"model": model, "channels": (4, 6), "hidden_size": 8, "steps": 5} | fields))
+    return DvsConfig(**({"model": model, "channels": (4, 6), "hidden_size": 8, "steps": 5} | fields))
 
 
 def net(model, **fields):
@@ -80,7 +79,7 @@ def test_the_order_of_time_matters(model):
 
 @pytest.mark.parametrize("model", SPIKING)
 def test_options_reach_the_neurons(model):
-    slow = net(model, options={"decay": 0.9}).layers[0].neuron_parameters()["decay"]
+    slow = net(f"{model}:decay=0.9").layers[0].neuron_parameters()["decay"]
     assert slow.detach().tolist() == pytest.approx([0.9] * 4, abs=1e-6)
     assert not net(model).layers[0].neuron_parameters()["decay"].allclose(slow)
 
@@ -93,14 +92,12 @@ def test_a_synaptic_block_has_a_learned_decay_a_channel(model):
 
 
 def test_baselines_have_the_same_shape_and_more_weights():
-    counts = {
-        m: count_parameters(config(m, channels=(16, 32, 32), head="mean"), (34, 34), 10) for m in MODELS
-    }
-    assert counts["conv3d"] > 2.9 * counts["conv-lif"]
-    assert counts["conv-lstm"] > 6 * counts["conv-liaf"]
+    counts = {}
     for model in MODELS:
         network = DvsModel(config(model, channels=(16, 32, 32), head="mean"), (34, 34), 10)
-        assert counts[model] == sum(p.numel() for p in network.parameters())
+        counts[model] = sum(p.numel() for p in network.parameters())
+    assert counts["conv3d"] > 2.9 * counts["conv-lif"]
+    assert counts["conv-lstm"] > 6 * counts["conv-liaf"]
 
 
 def test_tally_counts_what_is_right():
@@ -109,37 +106,52 @@ def test_tally_counts_what_is_right():
     answer = network(x, lengths).argmax(-1)
     labels = answer.clone()
     labels[1] = (labels[1] + 1) % CLASSES
-    found = tally(network, Batch(x, lengths, labels))
-    assert (int(found.correct), found.count) == (2, 3)
+    found = find("dvs").step(network, Batch(x, lengths, labels))
+    assert (found.sums.tolist(), found.count) == ([2], 3)
 
 
 @pytest.mark.parametrize(
     ("fields", "error", "text"),
     [
-        ({"model": "conv-gru"}, ValueError, "unknown model of task 'dvs': 'conv-gru', did you mean"),
+        ({"model": "conv-gru"}, ValueError, "unknown model: 'conv-gru', did you mean"),
         ({"data": "mnist"}, ValueError, "data must be one of digits, gestures"),
         ({"data": "nmnist"}, ValueError, "data_dir must name the folder of nmnist"),
         ({"data_dir": "x"}, ValueError, "data_dir is for published data sets; digits is generated"),
         ({"channels": ()}, ValueError, "channels must name at least one"),
         ({"channels": (0,)}, ValueError, "channels must be at least 1"),
-        ({"channels": "16"}, TypeError, "channels must be whole numbers"),
+        ({"channels": 16}, TypeError, "channels must be whole numbers"),
+        ({"channels": ("16",)}, TypeError, "channels must be a whole number"),
+        ({"channels": "16,x"}, ValueError, "channels: expected whole numbers"),
         ({"kernel_size": 4}, ValueError, "kernel_size must be odd"),
         ({"model": "gru", "synapse": True}, ValueError, "synapse is for the spiking convolutions"),
         ({"synapse": 1}, TypeError, "synapse must be True or False"),
         ({"steps": 0}, ValueError, "one of steps and step_us"),
         ({"compress": "max"}, ValueError, "compress must be one of time, count"),
-        ({"options": {"decai": 1}}, ValueError, "no neuron option 'decai', did you mean 'decay'"),
-        ({"tau_us": -1.0}, ValueError, "tau_us must be finite, above 0"),
+        ({"model": "conv-liaf:decai=1"}, ValueError, "no option 'decai', did you mean 'decay'"),
+        ({"tau_us": -1.0}, ValueError, "tau_us must be above 0, got -1"),
     ],
 )
 def test_bad_settings_are_refused_by_name(fields, error, text):
     with pytest.raises(error, match=text):
-        DvsRun(**fields)
+        DvsConfig(**fields)
 
 
 def test_a_run_survives_json_and_has_a_name_of_its_own():
-    run = config("conv-dalif", options={"decay": 0.3}, data_options={"motion": "slow"})
-    assert DvsRun.from_json(run.to_json()) == run
+    run = config("conv-dalif:decay=0.3", data_options={"motion": "slow"})
+    assert DvsConfig.from_json(run.to_json()) == run
     assert replace(run, seed=1).key() != run.key() != replace(run, steps=6).key()
-    with pytest.raises(ValueError, match="unknown field of a run: stepz"):
-        DvsRun.from_json({"stepz": 3})
+    with pytest.raises(ValueError, match="stepz is no setting of these"):
+        DvsConfig.from_json({"stepz": 3})
+
+
+def test_a_step_of_a_duration_takes_the_place_of_a_number_of_steps():
+    assert DvsConfig(step_us=9_000).steps == 0
+    with pytest.raises(ValueError, match="one of steps and step_us"):
+        DvsConfig(step_us=9_000, steps=6)
+
+
+def test_a_study_gives_a_synapse_to_the_models_that_can_have_one():
+    task, base = find("dvs"), DvsConfig(synapse=True, epochs=3)
+    fitted = {name: task.adapt(base, ModelSpec.parse(name)) for name in MODELS}
+    assert {name for name, config in fitted.items() if config.synapse} == set(SPIKING)
+    assert all((config.model.name, config.epochs) == (name, 3) for name, config in fitted.items())
