@@ -3,193 +3,117 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from liafseq.cli import options as o
-from liafseq.tasks.bench.config import (
-    DEFAULT_SHAPES,
-    MODES,
-    BenchConfig,
-    parse_list,
-    parse_shapes,
-    parse_sweep,
-)
+from liafseq.cli.train import ONLY_COMPARE
+from liafseq.tasks.bench.config import BenchConfig, Shape
+from liafseq.tasks.config import FieldError, replace
+from liafseq.tasks.report.table import Table
+from liafseq.tasks.study.plan import StudyOptions, optioned
 
-__all__ = ["bench"]
+__all__ = ["command"]
 
-Measured, Shown = "What is measured", "Output"
-
-
-def _option(name: str, panel: str, help: str, **more: Any) -> Any:
-    return typer.Option(name, help=help, rich_help_panel=panel, **more)
-
-
-def bench(
-    models: Annotated[
-        str,
-        _option("--models", Measured, "Models, or all: liaf, lif, dalif, mlif, rnn, gru, lstm; gru always."),
-    ] = "all",
-    shapes: Annotated[
-        str,
-        _option(
-            "--shapes", Measured, "Batch x time steps x input x hidden size, with commas.", metavar="NxTxIxH"
-        ),
-    ] = ",".join(map(str, DEFAULT_SHAPES)),
-    mode: Annotated[
-        str, _option("--mode", Measured, "training (forward and backward), inference, or both.")
-    ] = ",".join(MODES),
-    rounds: Annotated[
-        int, _option("--rounds", Measured, "Each round times every model once.", min=1, max=1000)
-    ] = BenchConfig.rounds,
-    min_time: Annotated[
-        float, _option("--min-time", Measured, "Seconds that one timing lasts at least.")
-    ] = BenchConfig.min_time,
-    option: o.NeuronOptions = None,
-    peers: Annotated[
-        str,
-        _option(
-            "--peers",
-            Measured,
-            "Other packages: installed (those that are), none, or names.",
-            metavar="installed|none|norse,snntorch,spikingjelly",
-        ),
-    ] = "installed",
-    sweep: Annotated[
-        str | None,
-        _option(
-            "--sweep",
-            Measured,
-            "Vary time steps, batch or hidden size of the first shape.",
-            metavar="T|N|H[=16,64,...]",
-        ),
-    ] = None,
-    memory: Annotated[bool, _option("--memory", Measured, "Also the memory of a training step.")] = False,
-    first_call: Annotated[
-        bool, _option("--first-call", Measured, "Also the first step of a fresh process, compiling included.")
-    ] = False,
-    seed: Annotated[
-        int, _option("--seed", Measured, "Seed of weights and inputs.", min=0)
-    ] = BenchConfig.seed,
-    json_file: Annotated[
-        Path | None, _option("--json", Shown, "Write everything that was measured.", metavar="FILE")
-    ] = None,
-    plot: Annotated[
-        Path | None, _option("--plot", Shown, "Draw the sweep as a PNG file.", metavar="FILE")
-    ] = None,
-    device: Annotated[str, _option("--device", o.MACHINE, "cpu, cuda, cuda:1, ...")] = BenchConfig.device,
-    dtype: Annotated[
-        str, _option("--dtype", o.MACHINE, "Precision.", metavar="float32|float64")
-    ] = BenchConfig.dtype,
-    threads: Annotated[
-        int | None,
-        _option("--threads", o.MACHINE, "CPU threads of torch; by default as many as it takes.", min=1),
-    ] = None,
-) -> None:
-    """Time the layers against nn.RNN, nn.GRU and nn.LSTM on this machine.
-
-    Each result is checked against the readable reference in the same run: outputs, final states, every
-    gradient. A wrong one is shown as WRONG, without a speed, and the exit code is 1. The floor is the
-    matrix products alone. Without options: some minutes.
-
-    Example: liafseq bench --models liaf,lstm --shapes 32x100x64x128 --rounds 5
-    """  # fmt: skip
-    names = o.parse_models(models)
-    base = parse_shapes(shapes)
-    letter = None
-    if sweep is not None:
-        letter, base = parse_sweep(sweep, base[0])
-    elif plot is not None:
-        raise ValueError("--plot: draws a sweep, so give --sweep T, N or H too")
-    config = BenchConfig(
-        shapes=base, models=names, modes=parse_list(mode, "--mode", MODES), rounds=rounds, min_time=min_time,
-        threads=threads, dtype=dtype, device=device, seed=seed, peers=_peers(peers),
-        options=o.parse_neuron_options(option, names),
-    )  # fmt: skip
-    for file, name in ((json_file, "--json"), (plot, "--plot")):
-        if file is not None:
-            _check_file(file, name)
-    raise typer.Exit(_run(config, letter, memory, first_call, json_file, plot))
+JSON = o.plain_option(
+    "json_file", Path | None, None, "--json", panel="Study", metavar="FILE",
+    help="Write everything that was measured; a file that is there is replaced.",
+)  # fmt: skip
+PLOT = o.plain_option(
+    "plot", Path | None, None, "--plot", panel="Study", metavar="FILE",
+    help="Draw the sweep as a PNG file; a file that is there is replaced.",
+)  # fmt: skip
 
 
-def _run(
-    config: BenchConfig,
-    letter: str | None,
-    memory: bool,
-    first: bool,
-    json_file: Path | None,
-    plot: Path | None,
-) -> int:
-    from liafseq.cli.progress import print_table
+def command() -> Any:
+    """The function of ``liafseq bench``."""
+    own = o.Source(BenchConfig, {"peers": "installed"})
+    extra = o.Source(StudyOptions, {}, without=ONLY_COMPARE)
+    made = o.Command(None, own, extra)
+
+    def run(given: dict[str, Any]) -> None:
+        """Time the layers against nn.RNN, nn.GRU and nn.LSTM on this machine.
+
+        Each result is checked against the readable reference in the same run: outputs, final states, every
+        gradient. A wrong one is shown as WRONG, without a speed, and the exit code is 1. The floor is the
+        matrix products alone. Without options: some minutes.
+
+        Example: liafseq bench --models liaf,liaf:gated=true,lstm --shapes 32x100x64x128 --rounds 5
+        """
+        try:
+            said = made.said(given, given["config"])
+            texts = said.pop("options", ())
+            config = made.build(own, said)
+            config = replace(config, models=optioned(config.models, texts))
+            if config.threads is not None:
+                o.check_threads(config)
+        except FieldError as error:
+            raise made.option_error(error) from None
+        if given["plot"] is not None and config.sweep is None:
+            raise ValueError("--plot: draws a sweep, so give --sweep T, N or H too")
+        for spec in config.models:
+            spec.try_out()
+        for file, name in ((given["json_file"], "--json"), (given["plot"], "--plot")):
+            if file is not None:
+                _check_file(file, name)
+        _measure(config, given["json_file"], given["plot"])
+
+    return made.function(run, o.CONFIG_FILE, JSON, PLOT)
+
+
+def _measure(config: BenchConfig, json_file: Path | None, plot: Path | None) -> None:
+    """Measures and tells of it group by group; exit code 1 if a layer is wrong."""
+    from liafseq.cli.progress import paragraph, print_table
     from liafseq.tasks.bench import runner, tables
-    from liafseq.tasks.storage.files import write_atomic, write_json
+    from liafseq.tasks.bench.results import Timing
+    from liafseq.tasks.storage.files import write_atomic
 
     runner.check_device(config.device)
-    described = runner.describe(config)
-    result: dict[str, Any] = {"format": 1, **described, "complete": False, "results": []}
+    bench = runner.start(config)
 
-    def save() -> None:
-        if json_file is not None:
-            write_json(json_file, result)
-
-    def show(title: str, table: tuple[list[str], list[list[str]]]) -> None:
+    def keep(field: str, rows: Sequence[Any], title: str, table: Table) -> None:
+        nonlocal bench
+        bench = bench.having(field, rows)
         print(title)
-        print_table(*table)
+        print_table(table)
         print(flush=True)
+        if json_file is not None:
+            bench.write(json_file)
 
-    def show_group(rows: list[dict[str, Any]]) -> None:
-        result["results"] += rows
-        show(tables.heading(rows[0]), tables.speed_table(rows))
+    def timed(rows: Sequence[Timing]) -> None:
+        keep("results", rows, tables.heading(rows[0].shape, rows[0].mode), tables.speed_table(rows))
         for line in tables.problems(rows):
             print(f"liafseq: {line}", file=sys.stderr)
-        save()
 
-    rows = runner.bench(config, show_group)
-    for wanted, key, measure, table, title in (
-        (memory, "memory", runner.memory, tables.memory_table, "memory of a training step"),
-        (
-            first,
-            "first_call",
-            runner.first_calls,
-            tables.first_call_table,
-            "first training step of a process",
-        ),
-    ):
-        if wanted:
-            result[key] = []
-            for shape in config.shapes:
-                found = measure(config, shape)
-                result[key] += found
-                if found:
-                    show(f"{title}, {tables.heading(found[0])}", table(found))
-    print("\n".join(tables.notes(described, config.rounds)))
-    result["complete"] = True
-    save()
-    written = [json_file] if json_file is not None else []
-    if plot is not None and letter is not None:
+    def remembered(shape: Shape) -> None:
+        rows = runner.memory(config, shape)
+        keep("memory", rows, f"memory of a training step, {tables.heading(shape)}", tables.memory_table(rows))
+
+    def first_called(shape: Shape) -> None:
+        rows = runner.first_calls(config, shape)
+        title = f"first training step of a process, {tables.heading(shape)}"
+        keep("first_call", rows, title, tables.first_call_table(rows))
+
+    runner.bench(config, timed)
+    for wanted, measure in ((config.memory, remembered), (config.first_call, first_called)):
+        for shape in config.measured if wanted else ():
+            measure(shape)
+    for line in tables.notes(bench):
+        print(paragraph(line))
+    written = []
+    if json_file is not None:
+        written.append(bench.model_copy(update={"complete": True}).write(json_file))
+    if plot is not None and config.sweep is not None:
         from liafseq.tasks.bench.plots import sweep_plot
 
-        written.append(write_atomic(plot, sweep_plot(letter, rows)))
+        written.append(write_atomic(plot, sweep_plot(config.sweep, bench.results)))
     if written:
         print("Written: " + ", ".join(map(str, written)))
-    return 1 if any(runner.is_wrong(row) for row in rows) else 0
-
-
-def _peers(text: str) -> tuple[str, ...]:
-    from liafseq.tasks.bench.peers import PEERS, installed_peers
-
-    if text.strip() in ("none", ""):
-        return ()
-    installed = installed_peers()
-    if text.strip() == "installed":
-        return installed
-    names = parse_list(text, "--peers", tuple(PEERS))
-    for name in names:
-        if name not in installed:
-            raise ValueError(f"--peers: {name} is not installed here; pip install {name}")
-    return names
+    if any(row.is_wrong for row in bench.results):
+        raise typer.Exit(1)
 
 
 def _check_file(path: Path, option: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import compare, evaluate, look, predict, report, show, train
+from liafseq.cli import bench, compare, evaluate, look, predict, report, show, train
 from liafseq.cli.groups import DataGroup, markup
 
 __all__ = ["app", "main"]
@@ -28,6 +28,8 @@ ORDER = (
     "bench",
 )
 """In which a person meets the commands."""
+MADE = {"evaluate": evaluate.command, "bench": bench.command}
+"""Commands that are made from configurations when they are asked for."""
 
 
 class CleanGroup(TyperGroup):
@@ -37,9 +39,9 @@ class CleanGroup(TyperGroup):
         return sorted(super().list_commands(ctx), key=ORDER.index)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
-        if cmd_name == "evaluate":  # its options are those of all tasks
+        if cmd_name in MADE:
             made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
-            made.command(cmd_name)(evaluate.command())
+            made.command(cmd_name)(MADE[cmd_name]())
             return typer.main.get_command(made)
         return super().get_command(ctx, cmd_name)
 
@@ -118,7 +120,7 @@ app.command("list")(look.list_runs)
 app.add_typer(data_app, name="data")
 app.command("models")(look.models)
 app.command("tasks")(look.tasks)
-# app.command("bench")(bench.bench)
+app.command("bench")(_train)  # as evaluate
 
 
 def _version(value: bool) -> None:

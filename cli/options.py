@@ -49,11 +49,11 @@ class Command:
     """The options of a command, and how what was said becomes configurations.
 
     Args:
-        task: whose words the help has.
+        task: whose words the help has; None for a command of no task.
         sources: the configurations, in the order of the help.
     """
 
-    def __init__(self, task: Task[Any, Any], *sources: Source) -> None:
+    def __init__(self, task: Task[Any, Any] | None, *sources: Source) -> None:
         self.task = task
         self.sources = sources
         self.flags = {name: info for source in sources for name, info in source.flags().items()}
@@ -156,20 +156,20 @@ class Command:
         return str(there)
 
 
-def parameter(name: str, info: FieldInfo, task: Task[Any, Any], shown: str) -> inspect.Parameter:
+def parameter(name: str, info: FieldInfo, task: Task[Any, Any] | None, shown: str) -> inspect.Parameter:
     """A field as a parameter whose annotation is an option of Typer's."""
     kind, metavar = _kind(info, name)
     choices = choices_of(info)
     words: list[str] = [str(choice) for choice in choices]
     if name in ("model", "models"):
-        words = list(known(task.kinds))
+        words = list(known(task.kinds if task else ["layer"]))
     flag = flag_of(name, info)
     names = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
     if short := extra(info, "short"):
         names.append(f"-{short}")
-    text = (info.description or "").replace("{examples}", task.word)
+    text = (info.description or "").replace("{examples}", task.word if task else "examples")
     only = extra(info, "only")
-    if only:
+    if only and task:
         field, _, wanted = only.partition("=")
         text += f" Only with --{flag_of(field, task.Config.model_fields[field])} {wanted}."
     if shown and kind is not list:

@@ -44,7 +44,6 @@ class Model:
             where only a run tells.
         color, marker: in every plot. Warm colours spike, cool ones do not (Okabe and Ito's palette).
         searched: options of a search, each with the values that are tried.
-        peer: the torch layer that a bench times beside it.
     """
 
     name: str
@@ -56,7 +55,6 @@ class Model:
     color: str = "#555555"
     marker: str = "."
     searched: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    peer: str | None = None
 
     def layer_class(self) -> type:
         """The class; ImportError or ValueError where there is none."""
@@ -105,9 +103,9 @@ def _spiking(name: str, title: str, attribute: str, color: str, marker: str, **m
     """A neuron as a recurrent layer and as a convolutional one."""
     return [
         Model(name, title, f"liafseq:{attribute}", spiking=True, pair=True, color=color, marker=marker,
-              searched={**_NEURON, **more}, peer="lstm"),
+              searched={**_NEURON, **more}),
         Model(f"conv-{name}", f"{title}, convolutional", f"liafseq:Conv{attribute}", "maps", spiking=True,
-              pair=True, color=color, marker=marker, searched=_NEURON, peer="conv-lstm"),
+              pair=True, color=color, marker=marker, searched=_NEURON),
     ]  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,17 +27,9 @@ from liafseq.neurons import Neuron
 from liafseq.ops import gated, reference
 from liafseq.tasks.bench.competitors import draw
 from liafseq.tasks.bench.config import BenchConfig, Shape
+from liafseq.tasks.bench.results import Tolerance, Verdict
 
-__all__ = ["TOLERANCES", "Check", "Tolerance", "Verdict"]
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """Largest deviations, relative to the largest value of the tensor, and the margin of a jump."""
-
-    output: float
-    gradient: float
-    margin: float
+__all__ = ["TOLERANCES", "Check"]
 
 
 TOLERANCES = {
@@ -55,29 +46,12 @@ KINKS: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found.
-
-    Attributes:
-        ok: every deviation is within its tolerance.
-        deviation: max|found - expected| / max|expected| of the tensor ``where``.
-        where: the tensor whose deviation is the largest multiple of its tolerance.
-        compared: part of the output elements that were compared.
-    """
-
-    ok: bool
-    deviation: float
-    where: str
-    compared: float
-
-
 class Check:
     """The reference's results for one layer and shape, to compare the layer with.
 
     Attributes:
         x: the input that was drawn, (T, N, I).
-        firing_rate: spikes a neuron and step, in the reference.
+        firing_rate: spikes per neuron and step, in the reference.
     """
 
     def __init__(self, layer: nn.Module, shape: Shape, config: BenchConfig) -> None:
@@ -101,7 +75,7 @@ class Check:
     def __call__(self, mode: str) -> Verdict:
         """Runs the layer as ``mode`` does and compares."""
         if self.compared < TOO_LITTLE:
-            return Verdict(False, math.inf, "too few steps can be compared", self.compared)
+            return self._verdict(False, math.inf, "too few steps can be compared")
         with torch.set_grad_enabled(mode == "training"):
             found = self._run(self.x)
         pairs = [("output", found[0], self.expected[0], self.keep)]
@@ -119,7 +93,11 @@ class Check:
                 for name, expected in self.gradients.items()
             ]
         units, deviation, where = max(worst)
-        return Verdict(units <= 1, deviation, where, self.compared)
+        return self._verdict(units <= 1, deviation, where)
+
+    def _verdict(self, ok: bool, deviation: float, where: str) -> Verdict:
+        known = deviation if math.isfinite(deviation) else None
+        return Verdict(ok=ok, deviation=known, where=where, compared=self.compared)
 
     def _run(self, x: Tensor) -> list[Tensor]:
         output, (h_n, c_n) = self.layer(x)

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from liafseq.tasks.bench.config import BenchConfig, Shape
-from liafseq.tasks.models import build_layer
+from liafseq.tasks.models import ModelSpec, build_layer
 
 __all__ = ["build", "draw", "floor_step", "layer_step", "synchronizer"]
 
 Step = Callable[[], object]
 
 
-def build(name: str, shape: Shape, config: BenchConfig) -> nn.Module:
-    """The layer of a registry's name, on the benchmark's device in its dtype."""
+def build(spec: ModelSpec | str, shape: Shape, config: BenchConfig) -> nn.Module:
+    """The layer of a model, on the benchmark's device in its dtype."""
     torch.manual_seed(config.seed)
-    layer = build_layer(name, shape.inputs, shape.hidden, options=config.options.get(name))
+    layer: nn.Module = build_layer(spec, shape.inputs, shape.hidden)
     return layer.to(config.device, getattr(torch, config.dtype))
 
 
@@ -53,8 +53,8 @@ def layer_step(layer: Callable[[Tensor], tuple[Tensor, object]], x: Tensor, mode
 def floor_step(shape: Shape, config: BenchConfig, mode: str) -> Step:
     """The matrix products that a layer with one matrix cannot do without, into buffers that are there.
 
-    Forward: the input projection of all steps as one product, then one (N, H) x (H, H) product a
-    step. Training has besides, backward, one such product a step, and over all steps one product
+    Forward: the input projection of all steps as one product, then one (N, H) x (H, H) product per
+    step. Training has besides, backward, one such product per step, and over all steps one product
     for each of the gradients of W_ih, W_hh and the input.
     """
     steps, batch, inputs, hidden = shape.steps, shape.batch, shape.inputs, shape.hidden

@@ -10,31 +10,30 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from liafseq.tasks.bench.config import BenchConfig, Shape
+from liafseq.tasks.bench.results import FirstCall
+from liafseq.tasks.config import replace
+from liafseq.tasks.models import ModelSpec
 
 __all__ = ["first_call"]
 
 LATER = 3
 
 
-def first_call(name: str, shape: Shape, config: BenchConfig) -> dict[str, float]:
-    """Seconds of the first step of a new process with an empty cache of compiled code, with the
-    cache that this has filled, and of a later step. The import of torch is not counted."""
-    argument = json.dumps(
-        {
-            "name": name,
-            "shape": [shape.batch, shape.steps, shape.inputs, shape.hidden],
-            "config": {"dtype": config.dtype, "device": config.device, "threads": config.threads},
-            "options": dict(config.options.get(name, {})),
-        }
-    )
+def first_call(spec: ModelSpec, shape: Shape, config: BenchConfig) -> FirstCall:
+    """The first step of a new process, with an empty cache of compiled code and with the cache that this has
+    filled. The import of torch is not counted."""
+    alone = replace(config, models=(spec,), shapes=(shape,), sweep=None)
+    argument = json.dumps(alone.to_json())
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder, "TRITON_CACHE_DIR": folder}
         empty = _start(argument, environment)
         filled = _start(argument, environment)
-    return {"empty_cache": empty[0], "filled_cache": filled[0], "later": statistics.median(filled[1:])}
+    return FirstCall(
+        shape=shape, model=spec.label, empty_cache=empty[0], filled_cache=filled[0],
+        later=statistics.median(filled[1:]),
+    )  # fmt: skip
 
 
 def _start(argument: str, environment: Mapping[str, str]) -> list[float]:
@@ -48,21 +47,20 @@ def _start(argument: str, environment: Mapping[str, str]) -> list[float]:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RuntimeError(f"the first call failed in a fresh process: {reason}")
-    return json.loads(done.stdout.splitlines()[-1])
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
 
 
-def _measure(given: Mapping[str, Any]) -> list[float]:
-    """In the fresh process: seconds of the first steps."""
+def _measure(config: BenchConfig) -> list[float]:
+    """In the fresh process: seconds of the first steps of the first model."""
     import torch
 
     from liafseq.tasks.bench.competitors import build, draw, synchronizer
 
-    shape, name = Shape(*given["shape"]), given["name"]
-    options = {key: tuple(v) if isinstance(v, list) else v for key, v in given["options"].items()}
-    config = BenchConfig(shapes=(shape,), options={name: options}, **given["config"])
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    layer, x = build(name, shape, config), draw(shape, config)
+    shape = config.shapes[0]
+    layer, x = build(config.models[0], shape, config), draw(shape, config)
     synchronize = synchronizer(config.device)
     seconds = []
     for _ in range(1 + LATER):
@@ -74,4 +72,4 @@ def _measure(given: Mapping[str, Any]) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(json.loads(sys.argv[1]))))
+    print(json.dumps(_measure(BenchConfig.from_json(json.loads(sys.argv[1])))))

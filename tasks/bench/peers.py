@@ -13,7 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["PEERS", "build_peer", "installed_peers", "package_version"]
+__all__ = ["PEERS", "build_peer", "chosen_peers", "installed_peers", "package_version"]
 
 
 def _norse(inputs: int, hidden: int) -> Any:
@@ -83,6 +83,26 @@ PEERS: dict[str, Callable[[int, int], Any]] = {
 def installed_peers() -> tuple[str, ...]:
     """The peers that can be found here; nothing is imported."""
     return tuple(name for name in PEERS if find_spec(name) is not None)
+
+
+def chosen_peers(value: Any) -> tuple[str, ...]:
+    """Names of peers, or those of ``installed``, ``none`` or a text with commas.
+
+    Raises:
+        ValueError: an unknown name, or one of a text that is not installed.
+    """
+    if not isinstance(value, str):
+        return tuple(value)
+    installed = installed_peers()
+    if value.strip() in ("none", "installed", ""):
+        return installed if value.strip() == "installed" else ()
+    names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+    for name in names:
+        if name not in PEERS:
+            raise ValueError(f": expected one or more of {', '.join(PEERS)}, got {name!r}")
+        if name not in installed:
+            raise ValueError(f": {name} is not installed here; pip install {name}")
+    return names
 
 
 def package_version(name: str) -> str:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from liafseq.tasks.bench.check import TOLERANCES, Check, Verdict
+from liafseq.tasks.bench.check import TOLERANCES, Check
 from liafseq.tasks.bench.competitors import build, draw, floor_step, layer_step, synchronizer
-from liafseq.tasks.bench.config import BASELINES, BenchConfig, Shape
+from liafseq.tasks.bench.config import BASELINES, FLOOR, BenchConfig, Mode, Shape
 from liafseq.tasks.bench.first_call import first_call
 from liafseq.tasks.bench.memory import training_memory
 from liafseq.tasks.bench.peers import PEERS, build_peer, package_version
-from liafseq.tasks.bench.timing import ratios, spread, time_rounds
+from liafseq.tasks.bench.results import Bench, FirstCall, Host, Speed, StepMemory, Timing, Verdict
+from liafseq.tasks.bench.timing import quartiles, ratios, time_rounds
+from liafseq.tasks.study.machine import machine
 
-__all__ = ["FLOOR", "bench", "check_device", "describe", "first_calls", "is_wrong", "memory"]
+__all__ = ["bench", "check_device", "first_calls", "memory", "start"]
 
-FLOOR = "floor"
-Row = dict[str, Any]
+Status = Literal["ok", "wrong", "failed"]
+Checked = tuple[Verdict | None, Status, str | None]
+"""What a check found, and why it could not where it raised an error."""
 
 
 def check_device(device: str) -> None:
@@ -35,46 +35,32 @@ def check_device(device: str) -> None:
         raise ValueError(f"--device: cannot compute on {device!r}: {reason}") from error
 
 
-def is_wrong(row: Row) -> bool:
-    return row["status"] in ("wrong", "failed")
-
-
-def describe(config: BenchConfig) -> dict[str, Any]:
-    """The choices, the machine and the versions, as JSON takes them."""
+def start(config: BenchConfig) -> Bench:
+    """A benchmark of which nothing is measured yet: the choices, the machine and the versions."""
     with _threads(config):
         threads = torch.get_num_threads()
     cuda = torch.device(config.device).type == "cuda"
-    return {
-        "config": {**asdict(config), "shapes": [str(shape) for shape in config.shapes]},
-        "tolerance": asdict(TOLERANCES[config.dtype]),
-        "machine": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": threads,
-            "device": torch.cuda.get_device_name(config.device) if cuda else config.device,
-            "system": platform.platform(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: package_version(name) for name in ("liafseq", "torch", "numba", *config.peers)},
-        },
-    }
+    device = torch.cuda.get_device_name(config.device) if cuda else config.device
+    packages = ("liafseq", "torch", "numba", *config.peers)
+    return Bench(
+        config=config,
+        tolerance=TOLERANCES[config.dtype],
+        machine=Host(**machine().model_dump(), device=device, threads=threads),
+        versions={"python": platform.python_version(), **{name: package_version(name) for name in packages}},
+    )
 
 
-def bench(config: BenchConfig, on_group: Callable[[list[Row]], object] | None = None) -> list[Row]:
-    """Times every competitor at every shape and mode.
+def bench(
+    config: BenchConfig, on_group: Callable[[tuple[Timing, ...]], object] | None = None
+) -> tuple[Timing, ...]:
+    """Times every competitor at every shape and mode; the floor is one of them.
 
     Args:
         on_group: called with the rows of each shape and mode as soon as they are known.
-
-    Returns:
-        One row for each shape, mode and competitor (the floor among them): ``status`` is ``ok``,
-        ``wrong`` (the check failed) or ``failed`` (it raised an error; a peer's is ``unusable``);
-        only an ``ok`` row has ``seconds``, ``times`` and ``ratios``.
     """
-    rows: list[Row] = []
+    rows: tuple[Timing, ...] = ()
     with _threads(config):
-        for shape in config.shapes:
+        for shape in config.measured:
             for group in _shape_rows(shape, config):
                 rows += group
                 if on_group is not None:
@@ -82,32 +68,31 @@ def bench(config: BenchConfig, on_group: Callable[[list[Row]], object] | None = 
     return rows
 
 
-def memory(config: BenchConfig, shape: Shape) -> list[Row]:
+def memory(config: BenchConfig, shape: Shape) -> tuple[StepMemory, ...]:
     """Bytes of a training step of every model."""
     rows = []
     with _threads(config):
-        for name in config.models:
-            found = training_memory(build(name, shape, config), draw(shape, config))
+        for spec in config.models:
+            found = training_memory(build(spec, shape, config), draw(shape, config))
             rows.append(
-                {"shape": asdict(shape), "model": name, "extra_bytes": found.extra, "kept_bytes": found.kept}
+                StepMemory(shape=shape, model=spec.label, extra_bytes=found.extra, kept_bytes=found.kept)
             )
-    return rows
+    return tuple(rows)
 
 
-def first_calls(config: BenchConfig, shape: Shape) -> list[Row]:
+def first_calls(config: BenchConfig, shape: Shape) -> tuple[FirstCall, ...]:
     """Seconds of the first training step in a fresh process, of every spiking model."""
-    spiking = [name for name in config.models if name not in BASELINES]
-    return [
-        {"shape": asdict(shape), "model": name, "seconds": first_call(name, shape, config)}
-        for name in spiking
-    ]
+    return tuple(first_call(spec, shape, config) for spec in config.models if spec.model().spiking)
 
 
-def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[list[Row]]:
-    layers: dict[str, Any] = {name: build(name, shape, config) for name in config.models}
-    checks = {name: Check(layers[name], shape, config) for name in config.models if name not in BASELINES}
-    inputs = {name: checks[name].x if name in checks else draw(shape, config) for name in layers}
-    rates = {name: check.firing_rate for name, check in checks.items()}
+def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...]]:
+    """The rows of a shape, mode by mode."""
+    names = {spec.label: spec.name for spec in config.models}
+    layers: dict[str, Any] = {spec.label: build(spec, shape, config) for spec in config.models}
+    spiking = [spec.label for spec in config.models if spec.model().spiking]
+    checks = {label: Check(layers[label], shape, config) for label in spiking}
+    inputs = {label: checks[label].x if label in checks else draw(shape, config) for label in layers}
+    rates = {label: check.firing_rate for label, check in checks.items()}
     unusable: dict[str, str] = {}
     for name in config.peers:
         try:
@@ -116,31 +101,31 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[list[Row]]:
         except RuntimeError as error:
             unusable[name] = str(error)
     for mode in config.modes:
-        found = {name: _verdict(check, mode) for name, check in checks.items()}
-        good = [name for name in layers if name not in found or found[name][1] == "ok"]
-        steps = {name: layer_step(layers[name], inputs[name], mode) for name in good}
+        found = {label: _checked(check, mode) for label, check in checks.items()}
+        good = [label for label in layers if label not in found or found[label][1] == "ok"]
+        steps = {label: layer_step(layers[label], inputs[label], mode) for label in good}
         steps[FLOOR] = floor_step(shape, config, mode)
         times = time_rounds(steps, config.rounds, config.min_time, synchronizer(config.device))
         # once more, because a kernel that keeps buffers may go wrong only after some calls
-        for name in [name for name in checks if name in times]:
-            found[name] = _verdict(checks[name], mode)
+        for label in [label for label in checks if label in times]:
+            found[label] = _checked(checks[label], mode)
         group = []
-        for name in (*layers, *unusable, FLOOR):
-            row: Row = {"shape": asdict(shape), "mode": mode, "model": name, "status": "ok"}
-            if name in found:
-                verdict, row["status"], error = found[name]
-                if verdict is not None:
-                    row["check"] = _plain(verdict)
-                if error:
-                    row["error"] = error
-            if name in rates:
-                row["firing_rate"] = rates[name]
-            if name in unusable:
-                row |= {"status": "unusable", "error": unusable[name]}
-            if row["status"] == "ok":
-                row |= _figures(name, times)
-            group.append(row)
-        yield group
+        for label in (*layers, *unusable, FLOOR):
+            verdict, status, error = found.get(label, (None, "ok", None))
+            group.append(
+                Timing(
+                    shape=shape,
+                    mode=mode,
+                    model=label,
+                    name=names.get(label, label),
+                    status="unusable" if label in unusable else status,
+                    error=unusable.get(label, error),
+                    check=verdict,
+                    firing_rate=rates.get(label),
+                    speed=_speed(label, times) if status == "ok" and label not in unusable else None,
+                )
+            )
+        yield tuple(group)
 
 
 def _usable_peer(name: str, shape: Shape, config: BenchConfig, x: torch.Tensor) -> tuple[Any, float]:
@@ -157,38 +142,22 @@ def _usable_peer(name: str, shape: Shape, config: BenchConfig, x: torch.Tensor) 
     return layer, float(output.detach().mean())
 
 
-def _verdict(check: Check, mode: str) -> tuple[Verdict | None, str, str]:
+def _checked(check: Check, mode: Mode) -> Checked:
     try:
         verdict = check(mode)
     except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
         return None, "failed", " ".join(f"{type(error).__name__}: {error}".split())
-    return verdict, "ok" if verdict.ok else "wrong", ""
+    return verdict, "ok" if verdict.ok else "wrong", None
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as JSON takes it: an infinite deviation is null."""
-    plain = asdict(verdict)
-    if verdict.deviation == float("inf"):
-        plain["deviation"] = None
-    return plain
-
-
-def _figures(name: str, times: dict[str, list[float]]) -> Row:
-    against = [other for other in (*BASELINES, *PEERS, FLOOR) if other in times and other != name]
-    return {
-        "seconds": spread(times[name])._asdict(),
-        "times": times[name],
-        "ratios": {other: ratios(times[name], times[other])._asdict() for other in against},
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+def _speed(label: str, times: Mapping[str, list[float]]) -> Speed:
+    own = times[label]
+    against = [other for other in (*BASELINES, *PEERS, FLOOR) if other in times and other != label]
+    return Speed(
+        seconds=quartiles(own),
+        times=tuple(own),
+        ratios={other: ratios(own, times[other]) for other in against},
+    )
 
 
 @contextmanager

@@ -1,78 +1,68 @@
-"""The rows of a benchmark as tables for people."""
+"""The rows of a benchmark as tables for people. A column is an entry of a list."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from liafseq.tasks.bench.config import BASELINE, BASELINES, FLOOR, Shape
 from liafseq.tasks.bench.peers import PEERS
+from liafseq.tasks.bench.results import Bench, FirstCall, Quartiles, StepMemory, Timing
+from liafseq.tasks.report.table import Table
 
 __all__ = ["first_call_table", "heading", "memory_table", "notes", "problems", "speed_table"]
 
-Row = Mapping[str, Any]
-Table = tuple[list[str], list[list[str]]]
-FLOOR = "floor"
-BASELINE = "gru"
-OTHERS = ("lstm", "rnn")
+R = TypeVar("R")
 
 
-def heading(row: Row) -> str:
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """A column: its head, its cell of a row, and whether it is shown for these rows."""
+
+    title: str
+    cell: Callable[[R], str]
+    shown: Callable[[Sequence[R]], bool] = lambda _: True
+
+
+def table(rows: Sequence[R], columns: Sequence[Column[R]]) -> Table:
+    chosen = [column for column in columns if column.shown(rows)]
+    return Table(
+        tuple(column.title for column in chosen),
+        tuple(tuple(column.cell(row) for column in chosen) for row in rows),
+    )
+
+
+def heading(shape: Shape, mode: str = "") -> str:
     """What a group of rows has in common, in a line.
 
-    >>> shape = {"batch": 2, "steps": 3, "inputs": 4, "hidden": 5}
-    >>> heading({"mode": "training", "shape": shape})
+    >>> heading(Shape(2, 3, 4, 5), "training")
     'training, batch 2, steps 3, input 4, hidden 5'
     """
-    shape = row["shape"]
-    sizes = (
-        f"batch {shape['batch']}, steps {shape['steps']}, input {shape['inputs']}, hidden {shape['hidden']}"
-    )
-    return f"{row['mode']}, {sizes}" if "mode" in row else sizes
+    sizes = f"batch {shape.batch}, steps {shape.steps}, input {shape.inputs}, hidden {shape.hidden}"
+    return f"{mode}, {sizes}" if mode else sizes
 
 
-def speed_table(rows: Sequence[Row]) -> Table:
+def speed_table(rows: Sequence[Timing]) -> Table:
     """One shape and mode: milliseconds, ratios, and how the check went. Wrong rows have no figures."""
-    present = {row["model"] for row in rows if row["status"] == "ok"}
-    others = [name for name in OTHERS if name in present] + ["peer"] * bool(present & set(PEERS))
-    against = [f"x {BASELINE}", "quartiles", *(f"x {name}" for name in others), "/ floor", "quartiles"]
-    return ["model", "ms", *against, "firing", "deviation"], [_line(row, others) for row in rows]
+    return table(rows, _SPEED)
 
 
-def _line(row: Row, others: Sequence[str]) -> list[str]:
-    name = row["model"]
-    firing = f"{100 * row['firing_rate']:.1f}%" if "firing_rate" in row else ""
-    deviation = _deviation(row)
-    if row["status"] != "ok":
-        return [name, row["status"].upper(), *[""] * (4 + len(others)), firing, deviation]
-    against = row["ratios"]
-    gru, floor = against.get(BASELINE), against.get(FLOOR)
-    line = [name, milliseconds(row["seconds"]["median"])]
-    if gru is None:
-        line += ["1.00" if name == BASELINE else "", ""]
-    else:
-        line += [figure(gru["median"]), f"{figure(gru['q1'])}-{figure(gru['q3'])}"]
-    line += [_against(other, row) for other in others]
-    if floor is None:
-        line += ["1.00", ""]
-    else:
-        # as often slower as the floor is faster; the quartiles change places
-        line += [figure(1 / floor["median"]), f"{figure(1 / floor['q3'])}-{figure(1 / floor['q1'])}"]
-    return [*line, firing, deviation]
+def memory_table(rows: Sequence[StepMemory]) -> Table:
+    """Memory of a training step at one shape, in MiB and against nn.GRU."""
+    base = next((row.extra_bytes for row in rows if row.model == BASELINE), 0)
+    columns: list[Column[StepMemory]] = [
+        Column("model", lambda row: row.model),
+        Column("extra MiB", lambda row: f"{row.extra_bytes / 2**20:.1f}"),
+        Column(f"of {BASELINE}", lambda row: f"{row.extra_bytes / base:.2f}" if base else ""),
+        Column("kept MiB", lambda row: "" if row.kept_bytes is None else f"{row.kept_bytes / 2**20:.1f}"),
+    ]
+    return table(rows, columns)
 
 
-def _against(other: str, row: Row) -> str:
-    name, against = row["model"], row["ratios"]
-    if other == "peer":
-        found = [against[peer]["median"] for peer in PEERS if peer in against and name not in PEERS]
-        return figure(min(found)) if found and name != FLOOR else ""
-    return "1.00" if name == other else figure(against[other]["median"])
-
-
-def _deviation(row: Row) -> str:
-    check = row.get("check")
-    if check is None:
-        return ""
-    return "infinite" if check["deviation"] is None else f"{check['deviation']:.0e}"
+def first_call_table(rows: Sequence[FirstCall]) -> Table:
+    """The first training step of a process, in seconds."""
+    return table(rows, _FIRST_CALL)
 
 
 def figure(value: float) -> str:
@@ -89,59 +79,111 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
-def problems(rows: Sequence[Row]) -> list[str]:
+def _time(row: Timing) -> str:
+    return row.status.upper() if row.speed is None else milliseconds(row.speed.seconds.median)
+
+
+def _ratio(row: Timing, other: str) -> Quartiles | None:
+    return None if row.speed is None else row.speed.ratios.get(other)
+
+
+def _against(other: str) -> Callable[[Timing], str]:
+    """How many times as fast as another row."""
+
+    def cell(row: Timing) -> str:
+        found = _ratio(row, other)
+        if found is not None:
+            return figure(found.median)
+        return "1.00" if row.speed is not None and row.model == other else ""
+
+    return cell
+
+
+def _spread(row: Timing) -> str:
+    found = _ratio(row, BASELINE)
+    return "" if found is None else f"{figure(found.q1)}-{figure(found.q3)}"
+
+
+def _against_peers(row: Timing) -> str:
+    """How many times as fast as the fastest peer."""
+    if row.speed is None or row.model in (*PEERS, FLOOR):
+        return ""
+    found = [row.speed.ratios[peer].median for peer in PEERS if peer in row.speed.ratios]
+    return figure(min(found)) if found else ""
+
+
+# As often slower as the floor is faster; the quartiles change places.
+def _over_floor(row: Timing) -> str:
+    found = _ratio(row, FLOOR)
+    if found is not None:
+        return figure(1 / found.median)
+    return "1.00" if row.model == FLOOR else ""
+
+
+def _floor_spread(row: Timing) -> str:
+    found = _ratio(row, FLOOR)
+    return "" if found is None else f"{figure(1 / found.q3)}-{figure(1 / found.q1)}"
+
+
+def _firing(row: Timing) -> str:
+    return "" if row.firing_rate is None else f"{100 * row.firing_rate:.1f}%"
+
+
+def _deviation(row: Timing) -> str:
+    if row.check is None:
+        return ""
+    return "infinite" if row.check.deviation is None else f"{row.check.deviation:.0e}"
+
+
+def _timed(*names: str) -> Callable[[Sequence[Timing]], bool]:
+    """Whether one of these rows has a speed."""
+    return lambda rows: any(row.model in names and row.speed is not None for row in rows)
+
+
+_SPEED: tuple[Column[Timing], ...] = (
+    Column("model", lambda row: row.model),
+    Column("ms", _time),
+    Column(f"x {BASELINE}", _against(BASELINE)),
+    Column("quartiles", _spread),
+    *(Column(f"x {name}", _against(name), _timed(name)) for name in BASELINES[1:]),
+    Column("x peer", _against_peers, _timed(*PEERS)),
+    Column("/ floor", _over_floor),
+    Column("quartiles", _floor_spread),
+    Column("firing", _firing),
+    Column("deviation", _deviation),
+)
+_FIRST_CALL: tuple[Column[FirstCall], ...] = (
+    Column("model", lambda row: row.model),
+    Column("first step s", lambda row: f"{row.empty_cache:.2f}"),
+    Column("cache filled s", lambda row: f"{row.filled_cache:.2f}"),
+    Column("later s", lambda row: f"{row.later:.4f}"),
+)
+
+
+def problems(rows: Sequence[Timing]) -> list[str]:
     """A line for each row that has no speed."""
     lines = []
     for row in rows:
-        if row["status"] == "wrong":
-            check = row["check"]
+        where = f"{row.model} {row.status.upper()} ({heading(row.shape, row.mode)})"
+        if row.status == "wrong" and row.check is not None:
             lines.append(
-                f"{row['model']} WRONG ({heading(row)}): {check['where']} deviates from the reference "
-                f"by {_deviation(row)}; no speed is given"
+                f"{where}: {row.check.where} deviates from the reference by {_deviation(row)}; no speed is given"
             )
-        elif row["status"] != "ok":
-            lines.append(f"{row['model']} {row['status'].upper()} ({heading(row)}): {row['error']}")
+        elif row.status != "ok":
+            lines.append(f"{where}: {row.error}")
     return lines
 
 
-def notes(described: Mapping[str, Any], rounds: int) -> list[str]:
+def notes(bench: Bench) -> list[str]:
     """What the columns mean and where they were measured."""
-    machine, tolerance = described["machine"], described["tolerance"]
-    versions = ", ".join(f"{name} {number}" for name, number in described["versions"].items() if number)
+    machine, allowed = bench.machine, bench.tolerance
+    versions = ", ".join(f"{name} {number}" for name, number in bench.versions.items() if number)
     return [
-        f"ms: median of {rounds} rounds. x gru: how many times as fast as nn.GRU; of each round the ratio,",
-        "of the rounds the median and its quartiles. x peer: the same against the fastest other package.",
-        "/ floor: time over that of the matrix products alone. firing: spikes a neuron and step. deviation:",
-        f"largest from the reference, relative; allowed are {tolerance['output']:g} (outputs, states) and "
-        f"{tolerance['gradient']:g}",
-        "(gradients); torch's layers and other packages are not checked.",
-        f"{described['config']['dtype']}; {machine['device']}, {machine['processor']}, {machine['threads']} "
-        f"threads of {machine['cores']} cores; {versions}.",
+        f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of each round "
+        "the ratio, of the rounds the median and its quartiles. x peer: the same against the fastest other "
+        "package. / floor: time over that of the matrix products alone. firing: spikes per neuron and step. "
+        f"deviation: largest from the reference, relative; allowed are {allowed.output:g} (outputs, states) and "
+        f"{allowed.gradient:g} (gradients); torch's layers and other packages are not checked.",
+        f"{bench.config.dtype}; {machine.device}, {machine.processor}, {machine.threads} threads of "
+        f"{machine.cores} cores; {versions}.",
     ]
-
-
-def memory_table(rows: Sequence[Row]) -> Table:
-    """Memory of a training step at one shape, in MiB and against nn.GRU."""
-    base = next((row["extra_bytes"] for row in rows if row["model"] == BASELINE), None)
-    lines = []
-    for row in rows:
-        kept = row["kept_bytes"]
-        lines.append(
-            [
-                row["model"],
-                f"{row['extra_bytes'] / 2**20:.1f}",
-                f"{row['extra_bytes'] / base:.2f}" if base else "",
-                "" if kept is None else f"{kept / 2**20:.1f}",
-            ]
-        )
-    return ["model", "extra MiB", "of gru", "kept MiB"], lines
-
-
-def first_call_table(rows: Sequence[Row]) -> Table:
-    """The first training step of a process, in seconds."""
-    lines = [
-        [row["model"], *(f"{row['seconds'][key]:.{digits}f}" for key, digits in
-                         (("empty_cache", 2), ("filled_cache", 2), ("later", 4)))]
-        for row in rows
-    ]  # fmt: skip
-    return ["model", "first step s", "cache filled s", "later s"], lines

@@ -8,42 +8,35 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
-__all__ = ["Spread", "measure", "ratios", "repeats_for", "spread", "time_rounds"]
+from liafseq.tasks.bench.results import Quartiles
+
+__all__ = ["measure", "quartiles", "ratios", "repeats_for", "time_rounds"]
 
 Step = Callable[[], object]
 
 
-class Spread(NamedTuple):
-    """A median and the quartiles around it."""
-
-    median: float
-    q1: float
-    q3: float
-
-
-def spread(values: Sequence[float]) -> Spread:
+def quartiles(values: Sequence[float]) -> Quartiles:
     """Median and quartiles.
 
-    >>> spread([1.0, 2.0, 3.0, 4.0, 5.0])
-    Spread(median=3.0, q1=2.0, q3=4.0)
+    >>> quartiles([1.0, 2.0, 3.0, 4.0, 5.0])
+    Quartiles(median=3.0, q1=2.0, q3=4.0)
     """
     if len(values) == 1:
-        return Spread(values[0], values[0], values[0])
+        return Quartiles(median=values[0], q1=values[0], q3=values[0])
     q1, median, q3 = statistics.quantiles(values, n=4, method="inclusive")
-    return Spread(median, q1, q3)
+    return Quartiles(median=median, q1=q1, q3=q3)
 
 
-def ratios(times: Sequence[float], baseline: Sequence[float]) -> Spread:
-    """How many times faster than the baseline: of each round the ratio, of the rounds the median.
+def ratios(times: Sequence[float], baseline: Sequence[float]) -> Quartiles:
+    """How many times as fast as the baseline: of each round the ratio, of the rounds the median.
 
     What slows a whole round down, such as another process, cancels in its ratio.
 
     >>> ratios([1.0, 2.0, 1.0], [4.0, 8.0, 5.0])
-    Spread(median=4.0, q1=4.0, q3=4.5)
+    Quartiles(median=4.0, q1=4.0, q3=4.5)
     """
-    return spread([b / t for t, b in zip(times, baseline, strict=True)])
+    return quartiles([b / t for t, b in zip(times, baseline, strict=True)])
 
 
 def measure(step: Step, repeats: int, synchronize: Step) -> float:
@@ -73,7 +66,7 @@ def repeats_for(step: Step, min_time: float, synchronize: Step) -> int:
 def time_rounds(
     steps: Mapping[str, Step], rounds: int, min_time: float, synchronize: Step
 ) -> dict[str, list[float]]:
-    """Seconds of one step of each competitor, one figure a round.
+    """Seconds of one step of each competitor, one figure per round.
 
     Each round times every competitor once; the order rotates, so that none always follows the same.
     """

@@ -1,0 +1,136 @@
+"""What a benchmark measures, as typed values; ``liafseq bench --json`` writes a :class:`Bench`.
+
+What a row has not is left out of the file: the speed of a wrong layer, the check of a torch layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from liafseq.tasks.bench.config import BenchConfig, Shape
+from liafseq.tasks.results import Machine, Value
+
+__all__ = [
+    "Bench", "StepMemory", "FirstCall", "Host", "Quartiles", "Speed", "Timing", "Tolerance", "Verdict",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest deviations, relative to the largest value of the tensor, and the margin of a jump."""
+
+    output: float
+    gradient: float
+    margin: float
+
+
+class Verdict(Value):
+    """What a check found.
+
+    Attributes:
+        ok: every deviation is within its tolerance.
+        deviation: max|found - expected| / max|expected| of the tensor ``where``; None where it is infinite
+            or nothing could be compared.
+        where: the tensor whose deviation is the largest multiple of its tolerance.
+        compared: part of the output elements that were compared.
+    """
+
+    ok: bool
+    deviation: float | None
+    where: str
+    compared: float
+
+
+class Quartiles(Value):
+    """A median and the quartiles around it."""
+
+    median: float
+    q1: float
+    q3: float
+
+
+class Speed(Value):
+    """Seconds of a step: over the rounds, and of each; ``ratios`` say how many times as fast it is as others."""
+
+    seconds: Quartiles
+    times: tuple[float, ...]
+    ratios: dict[str, Quartiles]
+
+
+class Timing(Value):
+    """A model, a peer or the floor at one shape in one mode.
+
+    Attributes:
+        model: the label that names the row.
+        name: of the registry; that of a peer or of the floor is its label.
+        status: ``wrong``: the check failed; ``failed``: it raised an error; ``unusable``: a peer that did.
+        error: why it is failed or unusable.
+        check: the comparison with the reference, of a layer that has one.
+        firing_rate: spikes per neuron and step.
+        speed: None unless the status is ``ok``.
+    """
+
+    shape: Shape
+    mode: str
+    model: str
+    name: str
+    status: Literal["ok", "wrong", "failed", "unusable"]
+    error: str | None = None
+    check: Verdict | None = None
+    firing_rate: float | None = None
+    speed: Speed | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.status in ("wrong", "failed")
+
+
+class StepMemory(Value):
+    """Memory of a training step of a model (see :mod:`liafseq.tasks.bench.memory`)."""
+
+    shape: Shape
+    model: str
+    extra_bytes: int
+    kept_bytes: int | None
+
+
+class FirstCall(Value):
+    """Seconds of the first training step of a process, with an empty and with a filled cache of compiled code,
+    and of a later step."""
+
+    shape: Shape
+    model: str
+    empty_cache: float
+    filled_cache: float
+    later: float
+
+
+class Host(Machine):
+    """What a benchmark ran on."""
+
+    device: str
+    threads: int
+
+
+class Bench(Value):
+    """A benchmark; ``complete`` is False while it is under way. ``memory`` and ``first_call`` are None where
+    they were not asked for."""
+
+    schema_version: Literal[1] = 1
+    config: BenchConfig
+    tolerance: Tolerance
+    machine: Host
+    versions: dict[str, str]
+    complete: bool = False
+    results: tuple[Timing, ...] = ()
+    memory: tuple[StepMemory, ...] | None = None
+    first_call: tuple[FirstCall, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def having(self, field: str, rows: Iterable[Value]) -> Bench:
+        """The benchmark with further rows in ``results``, ``memory`` or ``first_call``."""
+        return self.model_copy(update={field: (*(getattr(self, field) or ()), *rows)})
