@@ -12,6 +12,7 @@ import typer
 
 from liafseq.cli import options as o
 from liafseq.cli.groups import TaskGroup
+from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError
 from liafseq.tasks.study.machine import cores
 from liafseq.tasks.study.plan import StudyOptions, command_words, matched, plan
@@ -83,7 +84,7 @@ def head_to_head(
     if max(config.nodes for config in configs) > 1:
         raise ValueError("--nodes: is for train; a study on several machines is for --engine ray")
     with resumable():
-        out = o.check_out(given["out"])
+        out = named_folder(given["out"])
         jobs = options.jobs or (min(2, cores()) if options.engine == "local" else None)
         engine = _engine(options)
         check_folder(out, task, configs if search is None and options.match == "hidden" else None)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+
 def _splits(incomplete: str) -> list[str]:
     return [name for name in ("test", "valid", "train") if name.startswith(incomplete)]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from liafseq.tasks.config import FieldError, Pairs, choices_of, extra, flag_of, flags_of, pairs
+from liafseq.tasks.commands import in_option_names, make_folder
+from liafseq.tasks.config import FieldError, Pairs, choices_of, extra, flag_of, flags_of
 from liafseq.tasks.models import known
 from liafseq.tasks.results import value_text
 from liafseq.tasks.task import Task
@@ -103,22 +103,14 @@ class Command:
         values = {name: value for name, value in said.items() if name in source.flags()}
         config = source.kind(**{**source.defaults, **values, **fixed})
         for name in values:
-            condition = extra(self.flags[name], "only")
-            if condition:
-                field, _, wanted = condition.partition("=")
-                if str(getattr(config, field)) != wanted:
-                    option = flag_of(field, self.flags[field])
-                    raise FieldError(name, f": is for --{option} {wanted}")
+            if not has_effect(config, self.flags[name]):
+                field, _, wanted = extra(self.flags[name], "only").partition("=")
+                raise FieldError(name, f": is for --{flag_of(field, self.flags[field])} {wanted}")
         return config
 
     def option_error(self, error: FieldError) -> ValueError:
         """The error, its field in the name of the option."""
-        info = self.flags.get(error.field)
-        if info is None:
-            return error
-        return ValueError(
-            f"--{flag_of(error.field, info)}{error.text if error.text[0] in ':=' else ' ' + error.text}"
-        )
+        return in_option_names(error, self.flags)
 
     def _of_file(self, file: Path) -> dict[str, Any]:
         if sys.version_info >= (3, 11):
@@ -154,6 +146,12 @@ class Command:
             flag = flag_of(name, self.flags[name])
             raise FileNotFoundError(f"--{flag}: no such file or folder: {there}")
         return str(there)
+
+
+def has_effect(config: Any, info: FieldInfo) -> bool:
+    """Whether a field has an effect beside the others of a configuration."""
+    field, _, wanted = (extra(info, "only") or "").partition("=")
+    return not field or str(getattr(config, field)) == wanted
 
 
 def parameter(name: str, info: FieldInfo, task: Task[Any, Any] | None, shown: str) -> inspect.Parameter:
@@ -239,7 +237,7 @@ def settings_toml(command: Command, *configs: Any) -> str:
     for config in configs:
         content = config.to_json()
         for name, info in command.flags.items():
-            if name not in content or content[name] in (None, [], {}):
+            if name not in content or content[name] in (None, [], {}) or not has_effect(config, info):
                 continue
             value = content[name]
             if name == "model":
@@ -251,27 +249,6 @@ def settings_toml(command: Command, *configs: Any) -> str:
                 value = [f"{key}={value_text(item)}" for key, item in value.items()]
             lines.append(f"{flag_of(name, info)} = {json.dumps(value)}")
     return "\n".join(lines)
-
-
-def make_folder(path: Path, option: str = "--out") -> Path:
-    """Makes a folder and sees that files can be written there, before any work is done."""
-    if str(path) in ("", ".") and option == "--out":
-        raise ValueError(f"{option}: expected a folder, got {str(path)!r}")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OSError(f"{option}: cannot write into the folder {path}: {reason}") from error
-    return path
-
-
-def check_out(text: str) -> Path:
-    """The folder of ``--out``; ValueError for an empty text, which would be this very folder."""
-    if not text.strip():
-        raise ValueError(f"--out: expected a folder, got {text!r}")
-    return Path(text)
 
 
 def check_device(config: Any) -> None:
@@ -289,11 +266,3 @@ def check_threads(config: Any) -> None:
     most = 4 * max(cores(), 16)
     if config.threads > most:
         raise FieldError("threads", f"must be at most {most} on this machine, got {config.threads}")
-
-
-def named_pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
-    """Names and values of ``NAME=VALUE`` texts; errors name the option."""
-    try:
-        return dict(pairs(list(texts)))
-    except ValueError as error:
-        raise ValueError(f"{option}{error}") from None

@@ -11,6 +11,7 @@ import typer
 
 from liafseq.cli import options as o
 from liafseq.cli.groups import TaskGroup
+from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError, replace
 from liafseq.tasks.study.plan import StudyOptions, optioned
 from liafseq.tasks.task import Task
@@ -48,7 +49,7 @@ def command(task: Task[Any, Any]) -> Any:
         if given["print_config"]:
             print(o.settings_toml(made, config))
             return
-        folder = Path("runs") / config.key() if given["out"] is None else o.check_out(given["out"])
+        folder = Path("runs") / config.key() if given["out"] is None else named_folder(given["out"])
         train(task, config, folder, given["logger"])
 
     run.__doc__ = f"""Train one model on {task.title} and score it on the test {task.word}.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from pydantic.fields import FieldInfo
 
 from liafseq.tasks.config import Config, FieldError, extra, flag_of
 
-__all__ = ["field_argument", "field_option", "make_folder", "named_by_options", "see_free"]
+__all__ = [
+    "field_argument", "field_option", "in_option_names", "make_folder", "named_by_options", "named_folder",
+    "see_free",
+]  # fmt: skip
 
 FORCE_HELP = "Write over files that are there."
 
@@ -42,34 +45,46 @@ def _help(info: FieldInfo, word: str) -> str:
     return (info.description or "").replace("{examples}", word)
 
 
+def in_option_names(error: FieldError, fields: Mapping[str, FieldInfo]) -> ValueError:
+    """The error of a field in the name of its option."""
+    info = fields.get(error.field)
+    if info is None:
+        return error
+    return ValueError(str(FieldError(f"--{flag_of(error.field, info)}", error.text)))
+
+
 @contextmanager
 def named_by_options(kind: type[Config]) -> Iterator[None]:
     """Errors of fields in the names of their options."""
     try:
         yield
     except FieldError as error:
-        info = kind.model_fields.get(error.field)
-        name = error.field if info is None else f"--{flag_of(error.field, info)}"
-        raise ValueError(str(FieldError(name, error.text))) from error
+        raise in_option_names(error, kind.model_fields) from error
 
 
-def make_folder(path: str) -> Path:
-    """Makes the folder of ``--out`` and sees that files can be written there, before any work is done.
+def named_folder(text: str, option: str = "--out") -> Path:
+    """The folder of an option; ValueError for an empty text, which would be this very folder."""
+    if not text.strip():
+        raise ValueError(f"{option}: expected a folder, got {text!r}")
+    return Path(text)
+
+
+def make_folder(path: str | Path, option: str = "--out") -> Path:
+    """Makes a folder and sees that files can be written there, before any work is done.
 
     Raises:
         ValueError: an empty name.
         OSError: it cannot be made or written to.
     """
-    if not path.strip():
-        raise ValueError("--out: must name a folder, got an empty text")
+    folder = named_folder(str(path), option)
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(f"--out: cannot write into the folder {path}: {reason}") from error
-    return Path(path)
+        raise OSError(f"{option}: cannot write into the folder {folder}: {reason}") from error
+    return folder
 
 
 def see_free(paths: Iterable[Path], force: bool) -> None:

@@ -28,8 +28,23 @@ from pydantic.fields import FieldInfo
 from liafseq.tasks.models import Model, ModelSpec, as_spec
 
 __all__ = [
-    "DATA", "MACHINE", "MODEL", "STUDY", "TRAINING", "Config", "FieldError", "Flags", "Pairs", "MANY", "Settings",
-    "digest", "flag_of", "flags_of", "option", "pairs", "replace",
+    "DATA",
+    "MACHINE",
+    "MANY",
+    "MODEL",
+    "STUDY",
+    "TRAINING",
+    "Config",
+    "FieldError",
+    "Flags",
+    "Pairs",
+    "Settings",
+    "digest",
+    "flag_of",
+    "flags_of",
+    "option",
+    "pairs",
+    "replace",
 ]  # fmt: skip
 
 STUDY, DATA, MODEL, TRAINING, MACHINE = "Study", "Data", "Model", "Training", "Machine"
@@ -365,8 +380,11 @@ class Config(Settings):
         return f"{label}-{self.about()}-s{self.seed}-{digest(self.to_json())}"
 
     def layer(self) -> Model:
-        """The model of the registry."""
-        return self.model.model()
+        """The model of the registry; FieldError where there is none."""
+        try:
+            return self.model.model()
+        except ValueError as error:
+            raise FieldError("model", f": {error}") from None
 
 
 Flags = Mapping[str, FieldInfo]

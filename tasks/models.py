@@ -86,7 +86,20 @@ class Model:
         """Its options: name, default, meaning in a line (empty for a class of another package)."""
         from liafseq.tasks.results import value_text
 
-        return [(name, value_text(value), "") for name, value in self.options().items()]
+        about: dict[str, Any] = {}
+        if self.path.startswith("liafseq:"):
+            from liafseq.options import describe
+
+            about = {option.name: option for option in describe(self.name)}
+        found = []
+        for name, value in self.options().items():
+            known_of = about.get(name)
+            default = value_text(value if known_of is None else known_of.default)
+            if known_of is not None and known_of.gated_default != known_of.default:
+                default += f" (gated: {value_text(known_of.gated_default)})"
+            meaning = "" if known_of is None else known_of.help.replace("``", "")
+            found.append((name, default, meaning))
+        return found
 
 
 # Keyword-only parameters that the tasks fix themselves.

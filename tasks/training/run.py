@@ -238,7 +238,7 @@ class Trained:
                     continue
                 batches = self.task.batches(config, data, split, part=part.name)
                 scores[part.name] = evaluate(network, batches, self.task.step, self.task.metrics, fabric)
-            self.network.cpu()
+            self.network.cpu().eval()
         return Evaluated(str(self.folder), config.model.label, split, self.epoch, scores, skipped)
 
     def mistakes(self, split: str = "test", **other: Any) -> Iterator[Mistake]:
