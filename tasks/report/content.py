@@ -113,7 +113,9 @@ def _told_apart(study: Study, metric: Metric) -> list[Block]:
         "often runs that differ by luck alone would differ by so much; corrected: for the number of "
         "comparisons (Holm), the one that decides, at 0.05: below it the two are told apart."
     )
-    return [*too_few(study), Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
+    none = all(pair.verdict == "too few runs" for pair in study.pairwise) and too_few(study)
+    lead = [Text("None of these differences can be told from luck: see the top.")] if none else []
+    return [*lead, Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
 
 
 def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
@@ -132,9 +134,7 @@ def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
 def _costs(study: Study, metric: Metric) -> list[Block]:
     if not any(run.finished for run in study.runs):
         return []
-    caption = (
-        "Training: time of all parts of one seed, without the first step, in which kernels are compiled."
-    )
+    caption = "Training: time of all parts of a seed, without the first step, in which kernels are compiled."
     caption = " ".join([caption, *cost_note(study)])
     blocks: list[Block] = [Captioned(caption, report_table(study, "costs"))]
     panels = plots.cost_panels(study, metric)
