@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from liafseq.tasks import task as tasks
@@ -114,7 +113,11 @@ def _told_apart(study: Study, metric: Metric) -> list[Block]:
         "comparisons (Holm), the one that decides, at 0.05: below it the two are told apart."
     )
     none = all(pair.verdict == "too few runs" for pair in study.pairwise) and too_few(study)
-    lead = [Text("None of these differences can be told from luck: see the top.")] if none else []
+    lead = (
+        [Text("With so few runs none of these differences can be told from luck: see the top.")]
+        if none
+        else []
+    )
     return [*lead, Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
 
 
@@ -193,7 +196,7 @@ def _files(study: Study, metric: Metric) -> list[Block]:
     ]
 
 
-def _methods(study: Study, metric: Metric) -> Sequence[tuple[str, str]]:
+def _methods(study: Study, metric: Metric) -> list[tuple[str, str]]:
     word, models = tasks.find(study.task).word, len(study.summary)
     needed = pairs_needed(max(1, len(study.pairwise)))
     return [

@@ -6,7 +6,7 @@ import math
 import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.report.style import GREY, TEXT, Look, plain_ticks
 from liafseq.tasks.report.words import duration
@@ -43,7 +43,7 @@ def draw_scores(
             continue
         if spread.interval:
             ends = [metric.scale * end for end in spread.interval]
-            wide = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
+            wide: dict[str, Any] = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
             axis.plot(ends, [at, at], color=marks[model].color, **wide)
         if len(spread.values) > 1:
             axis.plot(
