@@ -109,7 +109,8 @@ def notes(study: Study, *, ascii_only: bool = False) -> tuple[str, ...]:
     seeds, several = len(study.seeds()), len(study.parts) > 1
     spread = f"mean ± standard deviation over {count_of(seeds, 'seed')}" if seeds > 1 else "one seed"
     figures = [f"Test {metric.words}{metric.unit_words}, {spread}"]
-    figures += [f"{other.name}: {other.words}{other.unit_words}" for other in others]
+    mean = ", mean of the parts" if several else ""
+    figures += [f"{other.name}: {other.words}{other.unit_words}{mean}" for other in others]
     if metric.solved is not None:
         figures.append(f"solved: {metric.solved_title or 'parts that count as solved'}")
     figures.append(

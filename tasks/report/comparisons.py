@@ -41,14 +41,14 @@ def too_few(study: Study) -> list[Block]:
     if len(short) < comparisons:
         of = f" for {listed(f'{pair.first} against {pair.second}' for pair in short)}"
     text = (
-        f"Too few runs{of}: to tell models apart in {count_of(comparisons, 'comparison')}, each needs {needed} "
-        f"pairs of runs, and there are {max(pair.pairs for pair in short)}."
+        f"Too few runs{of}: in {count_of(comparisons, 'comparison')}, each needs {needed} pairs of runs "
+        f"before any difference can show, and there are {max(pair.pairs for pair in short)}."
     )
     seeds = math.ceil(needed / len({run.parts for run in study.runs}))
     if seeds <= len(study.seeds()):
         return [Text(f"{text} Some runs failed; the same command tries them again.")]
     if study.command is None:
-        return [Text(f"{text} {count_of(seeds, 'seed')} would be enough.")]
+        return [Text(f"{text} With {count_of(seeds, 'seed')} there would be enough.")]
     return [Text(f"{text} This would be enough:"), Code([shlex.join(with_seeds(study.command, seeds))])]
 
 
@@ -69,7 +69,7 @@ def with_seeds(command: Sequence[str], count: int) -> list[str]:
 
 def verdicts(study: Study, metric: Metric, difference: str) -> Table:
     """A line per pair of models; no verdicts where no pair could have one."""
-    told = any(pair.verdict != "too few runs" for pair in study.pairwise)
+    told = any(pair.verdict != "too few runs" or not pair.pairs for pair in study.pairwise)
     header = ["models", *(["what the runs say"] if told else []), difference]
     rows = []
     for pair in study.pairwise:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from liafseq.tasks import task as tasks
@@ -113,7 +112,13 @@ def _told_apart(study: Study, metric: Metric) -> list[Block]:
         "often runs that differ by luck alone would differ by so much; corrected: for the number of "
         "comparisons (Holm), the one that decides, at 0.05: below it the two are told apart."
     )
-    return [*too_few(study), Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
+    none = all(pair.verdict == "too few runs" for pair in study.pairwise) and too_few(study)
+    lead = (
+        [Text("With so few runs none of these differences can be told from luck: see the top.")]
+        if none
+        else []
+    )
+    return [*lead, Captioned(caption, verdicts(study, metric, f"difference{unit}"))]
 
 
 def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
@@ -132,9 +137,7 @@ def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
 def _costs(study: Study, metric: Metric) -> list[Block]:
     if not any(run.finished for run in study.runs):
         return []
-    caption = (
-        "Training: time of all parts of one seed, without the first step, in which kernels are compiled."
-    )
+    caption = "Training: time of all parts of a seed, without the first step, in which kernels are compiled."
     caption = " ".join([caption, *cost_note(study)])
     blocks: list[Block] = [Captioned(caption, report_table(study, "costs"))]
     panels = plots.cost_panels(study, metric)
@@ -193,7 +196,7 @@ def _files(study: Study, metric: Metric) -> list[Block]:
     ]
 
 
-def _methods(study: Study, metric: Metric) -> Sequence[tuple[str, str]]:
+def _methods(study: Study, metric: Metric) -> list[tuple[str, str]]:
     word, models = tasks.find(study.task).word, len(study.summary)
     needed = pairs_needed(max(1, len(study.pairwise)))
     return [

@@ -6,7 +6,7 @@ import math
 import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.report.style import GREY, TEXT, Look, plain_ticks
 from liafseq.tasks.report.words import duration
@@ -43,7 +43,7 @@ def draw_scores(
             continue
         if spread.interval:
             ends = [metric.scale * end for end in spread.interval]
-            wide = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
+            wide: dict[str, Any] = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
             axis.plot(ends, [at, at], color=marks[model].color, **wide)
         if len(spread.values) > 1:
             axis.plot(
@@ -115,6 +115,9 @@ def draw_costs(
     at = {model: (x, metric.scale * spread.mean) for model, (x, spread) in points.items()}
     line = zip(*(at[model] for model in front), strict=True)
     axis.step(*line, where="post", color=GREY, linewidth=1.2, linestyle=(0, (5, 2)))
+    heights = [metric.scale * y for _, s in points.values() for y in (s.mean, *(s.interval or ()))]
+    room = 0.12 * (max(heights) - min(heights)) or 1.0
+    axis.set_ylim(min(heights) - room, max(heights) + room)
     shifts = shifts_of(at)
     for model, (x, y) in at.items():
         shift = ScaledTranslation(shifts[model] / 72, 0, axis.figure.dpi_scale_trans)
@@ -145,8 +148,6 @@ def shifts_of(at: Mapping[str, tuple[float, float]]) -> dict[str, float]:
 
 def _labels(axis: Axes, at: Mapping[str, tuple[float, float]], shifts: Mapping[str, float]) -> None:
     """Names beside the points, moved up until none lies on another."""
-    axis.margins(y=0.12)
-    axis.autoscale_view(scalex=False)
     placed: list[tuple[float, float]] = []
     to_axes = axis.transData + axis.transAxes.inverted()
     for model, point in sorted(at.items(), key=lambda item: item[1][1]):

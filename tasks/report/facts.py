@@ -114,11 +114,12 @@ def _settings(study: Study, panel: str) -> list[str]:
         if settings_of.extra(info, "panel") != panel or name in _TOLD or name in task.sizes:
             continue
         needs, _, wanted = (settings_of.extra(info, "only") or "").partition("=")
-        if value is None or value is False or value in ({}, []):
+        if value in (None, False, {}, []) and name != "data_seed":  # 0 too: no dropout, no warm-up
             continue
         if needs and str(study.settings.get(needs)) != wanted:
             continue
-        shown.append(f"{name.replace('_', ' ')} {value_text(value)}".removesuffix(" true"))
+        words = settings_of.flag_of(name, info).replace("-", " ")
+        shown.append(f"{words} {value_text(value)}".removesuffix(" true"))
     return shown
 
 

@@ -20,7 +20,11 @@ __all__ = ["chosen_neurons", "rows_of_steps", "spike_name", "state_figure", "sta
 WORDS_A_ROW, FRAMES_A_ROW = 34, 12
 # Okabe and Ito: the right answer, what is answered in its place, others.
 OTHERS = "#b5b5b5"
-LINES = (("#0072B2", "-", "o"), ("#D55E00", (0, (4, 2)), "s"), ("#555555", (0, (1, 1.5)), "^"))
+LINES: tuple[tuple[str, Any, str], ...] = (
+    ("#0072B2", "-", "o"),
+    ("#D55E00", (0, (4, 2)), "s"),
+    ("#555555", (0, (1, 1.5)), "^"),
+)
 
 
 def state_name(model: Model, *, spikes: bool) -> str:
@@ -229,7 +233,13 @@ def _answers(axis: Axes, curves: Mapping[str, Any], others: Any, ends: Sequence[
             range(len(curve)), curve, color=color, linestyle=line, marker=marker, markersize=3, linewidth=1.4,
             clip_on=False,
         )  # fmt: skip
-        large = {"color": color, "linestyle": "", "marker": marker, "markersize": 6.5, "clip_on": False}
+        large: dict[str, Any] = {
+            "color": color,
+            "linestyle": "",
+            "marker": marker,
+            "markersize": 6.5,
+            "clip_on": False,
+        }
         if ends:
             axis.plot(ends, curve[list(ends)], **large)
     axis.set_ylim(0, 1)

@@ -23,7 +23,7 @@ __all__ = [
 GREY = "#8a8a8a"
 TEXT = "#333333"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks import study
-from liafseq.tasks.report_command import study_command
+from liafseq.tasks.results import read_study
+from liafseq.tasks.study import compare
 
 Call = Callable[..., Any]
 
@@ -22,13 +22,13 @@ class Asked(Exception):
 
 @pytest.fixture
 def asked(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], Any]:
-    """What ``study.compare`` is called with by a command line, instead of the work."""
+    """What ``run_study`` is called with by a command line, instead of the work."""
 
     def stop(*positional: Any, **named: Any) -> None:
         raise Asked(positional, named)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study, "compare", stop)
+    monkeypatch.setattr(compare, "run_study", stop)
 
     def run(words: list[str]) -> Any:
         result = call(*words, "--out", "study")
@@ -57,39 +57,14 @@ STUDIES = {
 def test_the_command_repeats_the_study(asked: Callable[[list[str]], Any], options: str) -> None:
     Path("my vectors.txt").write_text("the 1 2 3\n")
     options = f"--test-questions 100 {options}" if "--test-questions" not in options else options
-    (runs, _), named = asked(["compare", "babi", *shlex.split(options)])
+    (_, runs, _), named = asked(["compare", "babi", *shlex.split(options)])
     words = named["command"]
     assert words[0] == "liafseq"
     assert not {"--out", "--jobs"} & set(words)
     # As a person copies it out of the report.
     again, other = asked(shlex.split(shlex.join(words))[1:])
-    assert list(again[0]) == list(runs)
+    assert list(again[1]) == list(runs)
     assert other["command"] == words
-
-    # Results that do not hold their command: from their settings.
-    differ = {key for run in runs for key, value in run.to_json().items() if value != runs[0].to_json()[key]}
-    content = {
-        "settings": {key: value for key, value in runs[0].to_json().items() if key not in differ},
-        "runs": [
-            {
-                "model": run.model,
-                "tasks": list(run.tasks),
-                "seed": run.seed,
-                "hidden_size": run.hidden_size,
-                "settings": {key: value for key, value in run.to_json().items() if key in differ},
-            }
-            for run in runs
-        ],
-    }
-    rebuilt = study_command(json.loads(json.dumps(content)))
-    assert rebuilt is not None
-    (anew, _), _ = asked(rebuilt[1:])
-    assert sorted(run.key() for run in anew) == sorted(run.key() for run in runs)
-
-
-def test_results_without_questions_have_no_rebuilt_command() -> None:
-    assert study_command({"settings": {"recordings": 3}, "runs": [{}]}) is None
-    assert study_command({"settings": {}, "runs": [], "command": ["liafseq", "x"]}) == ["liafseq", "x"]
 
 
 def test_compare_and_report(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,15 +74,17 @@ def test_compare_and_report(call: Call, tmp_path: Path, monkeypatch: pytest.Monk
     )
     result = call("compare", "babi", *options.split(), "--out", "study")
     assert result.exit_code == 0, result.output
-    assert "study/report.html, study/report.md" in result.stdout.splitlines()[-1]
-    results = json.loads(Path("study/results.json").read_text())
-    assert shlex.join(results["command"]) == (
+    written = next(line for line in result.stdout.splitlines() if line.startswith("Written: "))
+    assert written.startswith("Written: study/report.html, study/report.md, ")
+    study = read_study("study")
+    assert study.command is not None
+    assert shlex.join(study.command) == (
         "liafseq compare babi --models gru,rnn --seeds 1 --tasks 1 --questions 60 --test-questions 30 "
         "--hidden-size 4 --epochs 1"
     )
-    assert results["time"]["machine"]["cores"] >= 1
+    assert study.time.machine.cores >= 1
     first = Path("study/report.html").read_bytes()
-    assert shlex.join(results["command"]).encode() in first
+    assert shlex.join(study.command).encode() in first
 
     Path("study/report.html").unlink()
     again = call("report", "study")
@@ -118,19 +95,18 @@ def test_compare_and_report(call: Call, tmp_path: Path, monkeypatch: pytest.Monk
     elsewhere = call("report", "study", "--out", "other/mine.html")
     assert elsewhere.exit_code == 0, elsewhere.output
     assert {path.name for path in Path("other").iterdir()} == {
-        "mine.html", "mine.md", "mine-accuracy.png", "mine-curves.png", "mine-cost.png", "mine-time.png",
+        "mine.html", "mine.md", "mine-accuracy.png", "mine-learning-curves.png", "mine-cost.png",
+        "mine-time.png",
     }  # fmt: skip
     assert "(mine-accuracy.png)" in Path("other/mine.md").read_text()
 
 
 def test_results_that_lack_a_part_are_one_line(call: Call, tmp_path: Path) -> None:
-    row = {"model": "gru", "seed": 0, "tasks": [1], "status": "finished", "accuracy": {"1": 0.5}}
-    row |= {"parameters": 5, "hidden_size": 4, "time": {"train_seconds": 1.0}, "questions": {"train": 5}}
-    (tmp_path / "results.json").write_text(json.dumps({"settings": {}, "runs": [row]}))
+    (tmp_path / "results.json").write_text(json.dumps({"task": "babi", "runs": [{"model": "gru"}]}))
     result = call("report", tmp_path)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    assert "results.json: not the results of a study (KeyError: 'valid')" in line
+    assert "results.json: not a study: title: Field required" in line
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
