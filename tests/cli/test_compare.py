@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 
 SMALL = (
     "compare", "babi", "--tasks", "1", "--questions", 300, "--test-questions", 100, "--epochs", 6,
@@ -51,14 +51,16 @@ def test_killed_and_interrupted_it_ends_with_the_same_metrics(start: Start, tmp_
     options = (*SMALL, "--models", "gru,rnn", "--dropout", 0.1, "--layers", 2)
     out, err = finish(start(*options, "--out", "whole", "--jobs", 1))
     whole = json.loads((tmp_path / "whole" / "results.json").read_text())
-    assert [row["status"] for row in whole["runs"]] == ["finished", "finished"]
+    assert all(run["outcome"] for run in whole["runs"])
 
     # Standard output: the table and what was written; standard error: a line a run; no colours, no bars.
     lines = out.splitlines()
-    assert lines[0].split() == ["model", "task", "1", "solved", "weights", "MAC", "AC", "energy", "training"]
-    gru = next(row for row in whole["runs"] if row["model"] == "gru")
-    assert lines[1].split()[:2] == ["gru", f"{100 * gru['accuracy']['1']:.1f}"]
-    assert lines[-1].startswith("Written: whole/results.json, whole/table.md, whole/accuracy.png")
+    assert lines[0].split()[:8] == ["model", "task", "1", "solved", "weights", "MAC", "AC", "energy"]
+    gru = next(run for run in whole["runs"] if run["model"] == "gru")
+    accuracy = gru["outcome"]["test"]["task 1"]["metrics"]["accuracy"]
+    assert lines[1].split()[:2] == ["gru", f"{100 * accuracy:.1f}"]
+    assert lines[-1].startswith("Written: whole/report.html, ")
+    assert lines[-1].endswith("whole/results.json")
     assert sorted(line.split(":")[0][6:] for line in err.splitlines()) == [
         "gru task 1 seed 0",
         "rnn task 1 seed 0",
@@ -66,7 +68,7 @@ def test_killed_and_interrupted_it_ends_with_the_same_metrics(start: Start, tmp_
     assert "\x1b" not in out + err
 
     folder = tmp_path / "stopped"
-    first, second = (folder / row["run"] for row in whole["runs"])
+    first, second = (folder / run["key"] for run in whole["runs"])
     killed = start(*options, "--out", "stopped", "--jobs", 1)
     stop_at(killed, lambda: epochs(first) >= 2, signal.SIGKILL)
     killed.communicate()
@@ -94,7 +96,7 @@ def test_killed_and_interrupted_it_ends_with_the_same_metrics(start: Start, tmp_
 
 def test_a_failed_run_is_a_row_and_the_others_go_on(call: Callable[..., Any], tmp_path: Path) -> None:
     options = (*SMALL, "--models", "rnn,gru", "--epochs", 1, "--jobs", 1, "--out", tmp_path)
-    rnn = tmp_path / BabiRun(
+    rnn = tmp_path / BabiConfig(
         model="rnn", questions=300, test_questions=100, epochs=1, hidden_size=8, embedding_size=8,
         batch_size=16,
     ).key()  # fmt: skip
@@ -104,6 +106,7 @@ def test_a_failed_run_is_a_row_and_the_others_go_on(call: Callable[..., Any], tm
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[1].split()[:3] == ["rnn", "failed", "-"]
+    assert "Size: " not in result.stdout
     assert lines[2].split()[0] == "gru"
     assert "Failed: rnn, task 1, seed 0: ValueError: " in result.stdout
     assert result.stderr.splitlines()[-1] == "liafseq: some runs failed; the same command tries them again"
@@ -116,13 +119,79 @@ def test_equal_numbers_of_weights(call: Callable[..., Any], tmp_path: Path) -> N
     result = call(*SMALL, *options, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
-    counts, sizes = [row["parameters"] for row in runs], [row["hidden_size"] for row in runs]
+    counts, sizes = [run["outcome"]["parameters"] for run in runs], [run["hidden_size"] for run in runs]
     assert max(abs(count - counts[0]) for count in counts) <= 0.02 * counts[0]
     assert sizes[0] == 64
     assert sizes[1] > sizes[0] > sizes[2]
     assert f"hidden sizes: gru 64, rnn {sizes[1]}, lstm {sizes[2]}" in result.stdout.replace(
         "Hidden", "hidden"
     )
+
+
+TINY = ("--tasks", "1", "--questions", 30, "--test-questions", 10, "--epochs", 1, "--hidden-size", 4)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_something_else_is_refused_and_stays(call: Callable[..., Any], tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    assert call("compare", "babi", "--models", "gru", *TINY, "--out", study).exit_code == 0
+    run = next(path for path in study.iterdir() if path.is_dir())
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "thesis.tex").write_text("mine")
+    for folder, options, what in (
+        (study, ("--models", "rnn"), "holds another study (gru)"),
+        (study, ("--models", "gru", "--batch-size", 7), "holds another study (gru)"),
+        (run, ("--models", "gru"), "holds a run, not a study"),
+        (own, ("--models", "gru"), "holds files that are not of a study (thesis.tex)"),
+    ):
+        before = content(folder)
+        result = call("compare", "babi", *TINY, *options, "--out", folder)
+        assert result.exit_code == 2, result.output
+        (line,) = result.stderr.splitlines()
+        assert what in line
+        assert "--out" in line
+        assert content(folder) == before
+    # More seeds and more models are the same study going on.
+    more = call("compare", "babi", "--models", "gru,rnn", "--seeds", 2, *TINY, "--out", study)
+    assert more.exit_code == 0, more.output
+
+
+def test_two_settings_of_one_model(call: Callable[..., Any], tmp_path: Path) -> None:
+    words = ("compare", "babi", "--models", "liaf,liaf:gated=true,slow=lif:decay=0.9", *TINY, "--search", 2)
+    result = call(*words, "--out", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    study = json.loads(result.stdout)
+    labels = ["liaf", "liaf:gated=true", "slow"]
+    assert [run["model"] for run in study["runs"]] == labels
+    assert [entry["model"] for entry in study["summary"]] == labels
+    assert [(pair["first"], pair["second"]) for pair in study["pairwise"]] == [
+        (labels[0], labels[1]),
+        (labels[0], labels[2]),
+        (labels[1], labels[2]),
+    ]
+    assert set(study["search"]["models"]) == set(labels)
+    assert len({run["key"] for run in study["runs"]}) == 3
+    assert study["summary"][1]["cost"]["weights"][0] > study["summary"][0]["cost"]["weights"][0]
+
+
+def test_a_dry_run_does_nothing(call: Callable[..., Any], tmp_path: Path) -> None:
+    result = call("compare", "babi", "--models", "gru,rnn", *TINY, "--out", tmp_path / "new", "--dry-run")
+    assert result.exit_code == 0, result.output
+    *keys, last = result.stdout.splitlines()
+    assert [key.split("-")[0] for key in keys] == ["gru", "rnn"]
+    assert last == "2 runs."
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_time_of_a_long_study_is_estimated(call: Callable[..., Any], tmp_path: Path) -> None:
+    words = ("--tasks", "1", "--questions", 2000, "--hidden-size", 16, "--epochs", 1000, "--dry-run")
+    result = call("compare", "babi", "--models", "gru", *words, "--out", tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].startswith("1 runs, about ")
 
 
 def stop_at(process: subprocess.Popen[str], condition: Callable[[], bool], with_signal: int) -> None:

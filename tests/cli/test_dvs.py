@@ -26,11 +26,13 @@ def test_train_evaluate_show(call: Callable[..., Any]) -> None:
     assert trained.exit_code == 0, trained.output
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("conv-lif-digits-s0-")
-    accuracy = json.loads((folder / "result.json").read_text())["accuracy"]["digits"]
+    result = json.loads((folder / "result.json").read_text())
+    accuracy = result["test"]["digits"]["metrics"]["accuracy"]
+    assert result["facts"] == {"steps": 3.0}
     lines = trained.stdout.splitlines()
-    assert lines[0].split() == ["model", "digits", "MAC", "AC", "energy"]
-    assert lines[1].split()[:2] == ["conv-lif", f"{100 * accuracy:.1f}"]
-    assert lines[2].startswith("Test accuracy in percent of 20 recordings in 3 steps; ")
+    assert lines[0].split() == ["model", "digits"]
+    assert lines[1].split() == ["conv-lif", f"{100 * accuracy:.1f}"]
+    assert lines[2].startswith("Test accuracy in percent of 20 recordings; ")
 
     evaluated = call("evaluate", folder)
     assert evaluated.stdout.splitlines()[1].split() == [folder.name, f"{100 * accuracy:.1f}"]
@@ -59,7 +61,7 @@ def test_compare_writes_table_report_and_the_command_that_repeats_it(call: Calla
     results = json.loads(Path("study/results.json").read_text())
     assert [row["model"] for row in results["runs"]] == ["conv-liaf", "gru"] * 2
     assert results["summary"][0]["cost"]["macs"] > 0
-    assert set(results["baseline"]) == {"digits"}
+    assert set(results["floor"]) == {"digits"}
     assert compared.stdout.splitlines()[0].split()[:2] == ["model", "digits"]
     for name in ("report.html", "report.md", "table.md", "accuracy.png"):
         assert Path("study", name).stat().st_size > 100
@@ -90,7 +92,7 @@ def test_data_show_and_inspect(call: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("train", "dvs", "--model", "conv-gru"), "unknown model of task 'dvs': 'conv-gru', did you mean"),
+        (("train", "dvs", "--model", "conv-gru"), "unknown model: 'conv-gru', did you mean"),
         (("train", "dvs", "--data", "mnist"), "--data must be one of digits, gestures"),
         (("train", "dvs", "--data", "nmnist"), "--data-dir must name the folder of nmnist"),
         (("train", "dvs", "--data", "nmnist", "--data-dir", "no"), "--data-dir: no such file or folder"),

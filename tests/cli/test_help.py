@@ -17,13 +17,22 @@ COMMANDS = [
     ("evaluate",),
     ("compare",),
     ("compare", "babi"),
+    ("train", "dvs"),
+    ("compare", "dvs"),
+    ("predict",),
     ("report",),
     ("show",),
+    ("list",),
+    ("models",),
+    ("tasks",),
     ("data",),
     ("data", "babi"),
     ("data", "babi", "generate"),
     ("data", "babi", "show"),
     ("data", "babi", "inspect"),
+    ("data", "dvs"),
+    ("data", "dvs", "show"),
+    ("bench",),
 ]
 PLAIN = set("\x1b─│╭╮╰╯━█")
 
@@ -53,7 +62,7 @@ def test_examples_are_commands_that_parse(call: Callable[..., Any]) -> None:
 
 def test_the_commands_stand_in_their_order(call: Callable[..., Any]) -> None:
     text = call("--help").stdout
-    order = ("train", "evaluate", "compare", "report", "show", "data")
+    order = ("train", "evaluate", "predict", "compare", "report", "show", "list", "data", "models", "bench")
     places = [text.index(f"\n  {name} ") for name in order]
     assert places == sorted(places)
 

@@ -14,12 +14,13 @@ PNG = b"\x89PNG\r\n"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from liafseq.tasks.babi.adapter import run
-    from liafseq.tasks.babi.config import BabiRun
+    from liafseq.tasks.babi.config import BabiConfig
+    from liafseq.tasks.task import find
+    from liafseq.tasks.training.run import run
 
     folder = tmp_path_factory.mktemp("runs") / "liaf"
     sizes = {"questions": 60, "test_questions": 30, "epochs": 1, "hidden_size": 6, "embedding_size": 4}
-    run(BabiRun(model="liaf", tasks=(1, 6), **sizes), folder)
+    run(find("babi"), BabiConfig(model="liaf", tasks=(1, 6), **sizes), folder)
     return folder
 
 
@@ -34,7 +35,7 @@ def test_a_picture_of_one_question(call: Call, run: Path, tmp_path: Path) -> Non
 
 
 def test_by_default_beside_the_run(call: Call, run: Path) -> None:
-    result = call("show", run, "--task", 6, "--split", "valid", "-k", 1)
+    result = call("show", run, "--part", 6, "--split", "valid", "-k", 1)
     assert result.exit_code == 0, result.output
     assert (run / "show-1.png").read_bytes().startswith(PNG)
     assert "Right: yes." in result.stdout or "Right: no." in result.stdout
@@ -46,7 +47,7 @@ def test_by_default_beside_the_run(call: Call, run: Path) -> None:
         ("--example 30", "example must be from 0 to 29 (test questions), got 30"),
         ("--example -1", "--example must be at least 0, got -1"),
         ("--example one", "--example"),
-        ("--task 2", "task must be one of the run's, 1, 6; got '2'"),
+        ("--part 2", "part must be one of task 1, task 6 of "),
         ("--split tests", "--split: expected test, valid or train, got 'tests'"),
         ("--neurons 0", "--neurons must be at least 1, got 0"),
         ("--out picture.jpg", "--out: expected the name of a PNG file such as story.png, got 'picture.jpg'"),
@@ -68,11 +69,11 @@ def test_no_run(call: Call, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"task": "chess", "config": {}}')
     result = call("show", tmp_path)
     assert result.exit_code == 2
-    assert "a run of 'chess', of which there is no picture" in result.stderr
+    assert "no task 'chess'; the tasks are babi, dvs" in result.stderr
 
 
 def test_a_run_without_an_epoch(call: Call, run: Path, tmp_path: Path) -> None:
-    for name in ("config.json", "vocab.json"):
+    for name in ("config.json", "data.json"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     result = call("show", tmp_path)
     assert result.exit_code == 2
