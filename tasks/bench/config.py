@@ -117,7 +117,10 @@ def _mode(text: str) -> str:
 
 def _models(value: Any) -> tuple[ModelSpec, ...]:
     """The models with the baseline among them; what ratios are made against keeps its name."""
-    specs = parse_specs(value, ["layer"]) if isinstance(value, str) else tuple(map(as_spec, value))
+    try:
+        specs = parse_specs(value, ["layer"]) if isinstance(value, str) else tuple(map(as_spec, value))
+    except ValueError as error:
+        raise ValueError(f": {error}") from None
     for spec in specs:
         if spec.label != spec.name and spec.label in (*BASELINES, *PEERS, FLOOR):
             raise ValueError(f": {spec.label} is the name of another row, so it cannot label {spec.name}")

@@ -20,7 +20,7 @@ BAD = {
     "no batch": ("--shapes 0x4x2x5", "--shapes: expected whole numbers from 1 to"),
     "huge": ("--shapes 3x4x2x99999999999", "--shapes: expected whole numbers from 1 to"),
     "negative": ("--shapes 3x-4x2x5", "--shapes: expected whole numbers"),
-    "model": ("--models liaaf", "did you mean 'liaf'?"),
+    "model": ("--models liaaf", "--models: unknown model: 'liaaf', did you mean 'liaf'?"),
     "mode": ("--mode train", "--mode: expected one or more of training, inference, got 'train'"),
     "rounds": ("--rounds 0", "--rounds must be at least 1, got 0"),
     "threads": ("--threads 0", "--threads must be at least 1, got 0"),
