@@ -180,12 +180,12 @@ def notes(bench: Bench) -> list[str]:
     machine, allowed = bench.machine, bench.tolerance
     versions = ", ".join(f"{name} {number}" for name, number in bench.versions.items() if number)
     return [
-        f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of each "
-        "round the ratio, of the rounds the median and its quartiles. x peer: the same against the fastest "
-        "other package. / floor: time over that of the matrix products alone. firing: spikes per neuron and "
-        f"step. deviation: largest from the reference, relative; allowed are {allowed.output:g} (outputs, "
-        f"states) and {allowed.gradient:g} (gradients); torch's layers and other packages are not "
-        "checked.",
+        f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of "
+        "each round the ratio, of the rounds the median and its quartiles. x peer: the same against the "
+        "fastest other package. / floor: time over that of the matrix products alone. firing: spikes per "
+        "neuron and step. deviation: largest from the reference, relative; allowed are "
+        f"{allowed.output:g} (outputs, states) and {allowed.gradient:g} (gradients); torch's layers and other "
+        "packages are not checked.",
         f"{bench.config.dtype}; {machine.device}, {machine.processor}, {machine.threads} threads of "
         f"{machine.cores} cores; {versions}.",
     ]
