@@ -184,8 +184,8 @@ def notes(bench: Bench) -> list[str]:
         "each round the ratio, of the rounds the median and its quartiles. x peer: the same against the "
         "fastest other package. / floor: time over that of the matrix products alone. firing: spikes per "
         "neuron and step. deviation: largest from the reference, relative; allowed are "
-        f"{allowed.output:g} (outputs, states) and {allowed.gradient:g} (gradients); torch's layers and other "
-        "packages are not checked.",
+        f"{allowed.output:g} (outputs, states) and {allowed.gradient:g} (gradients); torch's layers and "
+        "other packages are not checked.",
         f"{bench.config.dtype}; {machine.device}, {machine.processor}, {machine.threads} threads of "
         f"{machine.cores} cores; {versions}.",
     ]
