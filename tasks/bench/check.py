@@ -106,6 +106,7 @@ class Check:
     def _reference(self, x: Tensor) -> tuple[list[Tensor], Tensor, float]:
         """Output and final states, which steps (T, N) count, and the firing rate."""
         layer: Any = self.layer
+        loop: Any  # what it takes comes as one tuple
         threshold = layer.neuron_parameters()["threshold"].detach()
         watch = _Watch(layer.neuron, threshold, self.tolerance.margin)
         loop = gated.reference if layer.options.gated else reference.recurrence

@@ -87,9 +87,7 @@ class Sweep:
         return int(getattr(shape, SWEEPS[self.letter][0]))
 
     def shapes(self, base: Shape) -> tuple[Shape, ...]:
-        return tuple(
-            dataclasses.replace(base, **{SWEEPS[self.letter][0]: value}) for value in self.values
-        )
+        return tuple(dataclasses.replace(base, **{SWEEPS[self.letter][0]: value}) for value in self.values)
 
 
 def _size(text: str, whole: str) -> int:
@@ -119,13 +117,13 @@ def _mode(text: str) -> str:
 
 def _models(value: Any) -> tuple[ModelSpec, ...]:
     """The models with the baseline among them; what ratios are made against keeps its name."""
-    if isinstance(value, str):
-        specs = parse_specs(value, ["layer"])
-    else:
-        specs = tuple(as_spec(one) for one in value)
+    try:
+        specs = parse_specs(value, ["layer"]) if isinstance(value, str) else tuple(map(as_spec, value))
+    except ValueError as error:
+        raise ValueError(f": {error}") from None
     for spec in specs:
         if spec.label != spec.name and spec.label in (*BASELINES, *PEERS, FLOOR):
-            raise ValueError(f": {spec.label} is the name of another row, so it cannot be the label of {spec.name}")
+            raise ValueError(f": {spec.label} is the name of another row, so it cannot label {spec.name}")
     if all(spec.label != BASELINE for spec in specs):
         specs = (*specs, as_spec(BASELINE))
     return specs
@@ -151,7 +149,8 @@ class BenchConfig(Settings):
         tuple[ModelSpec, ...],
         BeforeValidator(_models),
         option(
-            f"Models, or all: names, each with its settings, [LABEL=]NAME[:OPTION=VALUE...]; {BASELINE} always.",
+            f"Models, or all: names, each with its settings, [LABEL=]NAME[:OPTION=VALUE...]; "
+            f"{BASELINE} always.",
             STUDY, short="m", metavar="liaf,liaf:gated=true,gru",
         ),
     ] = "all"  # type: ignore[assignment]  # fmt: skip
@@ -173,7 +172,9 @@ class BenchConfig(Settings):
         Sweep | None,
         BeforeValidator(lambda value: Sweep.parse(value) if isinstance(value, str) else value),
         _AsText,
-        option("Vary time steps, batch or hidden size of the first shape.", STUDY, metavar="T|N|H[=16,64,...]"),
+        option(
+            "Vary time steps, batch or hidden size of the first shape.", STUDY, metavar="T|N|H[=16,64,...]"
+        ),
     ] = None
     rounds: Annotated[int, option("Each round times every model once.", STUDY, ge=1, le=1000)] = 7
     min_time: Annotated[float, option("Seconds that one timing lasts at least.", STUDY, ge=0, le=60)] = 0.2

@@ -31,7 +31,7 @@ def sweep_plot(sweep: Sweep, rows: Sequence[Timing]) -> bytes:
     modes = list(dict.fromkeys(row.mode for row in rows))
     looks = _looks(rows)
     sizes = sorted({sweep.size(row.shape) for row in rows})
-    with rc_context(STYLE):
+    with rc_context(dict[Any, Any](STYLE)):
         figure = Figure(figsize=(4.6 * len(modes) + 1.4, 4.2), dpi=130, layout="constrained")
         axes = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
         for axis, mode in zip(axes, modes, strict=True):
@@ -60,7 +60,7 @@ def sweep_plot(sweep: Sweep, rows: Sequence[Timing]) -> bytes:
 
 
 def _looks(rows: Sequence[Timing]) -> dict[str, dict[str, Any]]:
-    """How each label is drawn: as the registry says, further settings of a model with other dashes and hollow."""
+    """How each label is drawn: as the registry says; further settings of a model dashed and hollow."""
     names = {row.model: row.name for row in rows}
     looks: dict[str, dict[str, Any]] = {}
     for label, name in names.items():

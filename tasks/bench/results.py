@@ -13,7 +13,7 @@ from liafseq.tasks.bench.config import BenchConfig, Shape
 from liafseq.tasks.results import Machine, Value
 
 __all__ = [
-    "Bench", "StepMemory", "FirstCall", "Host", "Quartiles", "Speed", "Timing", "Tolerance", "Verdict",
+    "Bench", "FirstCall", "Host", "Quartiles", "Speed", "StepMemory", "Timing", "Tolerance", "Verdict",
 ]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ class Quartiles(Value):
 
 
 class Speed(Value):
-    """Seconds of a step: over the rounds, and of each; ``ratios`` say how many times as fast it is as others."""
+    """Seconds of a step over the rounds and in each; ``ratios`` say how many times as fast as others."""
 
     seconds: Quartiles
     times: tuple[float, ...]
@@ -97,8 +97,8 @@ class StepMemory(Value):
 
 
 class FirstCall(Value):
-    """Seconds of the first training step of a process, with an empty and with a filled cache of compiled code,
-    and of a later step."""
+    """Seconds of the first training step of a process, with an empty and with a filled cache of compiled
+    code, and of a later step."""
 
     shape: Shape
     model: str

@@ -111,7 +111,7 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
             found[label] = _checked(checks[label], mode)
         group = []
         for label in (*layers, *unusable, FLOOR):
-            verdict, status, error = found.get(label, (None, "ok", None))
+            verdict, status, reason = found.get(label, (None, "ok", None))
             group.append(
                 Timing(
                     shape=shape,
@@ -119,7 +119,7 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
                     model=label,
                     name=names.get(label, label),
                     status="unusable" if label in unusable else status,
-                    error=unusable.get(label, error),
+                    error=unusable.get(label, reason),
                     check=verdict,
                     firing_rate=rates.get(label),
                     speed=_speed(label, times) if status == "ok" and label not in unusable else None,

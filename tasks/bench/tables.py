@@ -167,7 +167,8 @@ def problems(rows: Sequence[Timing]) -> list[str]:
         where = f"{row.model} {row.status.upper()} ({heading(row.shape, row.mode)})"
         if row.status == "wrong" and row.check is not None:
             lines.append(
-                f"{where}: {row.check.where} deviates from the reference by {_deviation(row)}; no speed is given"
+                f"{where}: {row.check.where} deviates from the reference by "
+                f"{_deviation(row)}; no speed is given"
             )
         elif row.status != "ok":
             lines.append(f"{where}: {row.error}")
@@ -179,11 +180,12 @@ def notes(bench: Bench) -> list[str]:
     machine, allowed = bench.machine, bench.tolerance
     versions = ", ".join(f"{name} {number}" for name, number in bench.versions.items() if number)
     return [
-        f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of each round "
-        "the ratio, of the rounds the median and its quartiles. x peer: the same against the fastest other "
-        "package. / floor: time over that of the matrix products alone. firing: spikes per neuron and step. "
-        f"deviation: largest from the reference, relative; allowed are {allowed.output:g} (outputs, states) and "
-        f"{allowed.gradient:g} (gradients); torch's layers and other packages are not checked.",
+        f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of "
+        "each round the ratio, of the rounds the median and its quartiles. x peer: the same against the "
+        "fastest other package. / floor: time over that of the matrix products alone. firing: spikes per "
+        "neuron and step. deviation: largest from the reference, relative; allowed are "
+        f"{allowed.output:g} (outputs, states) and {allowed.gradient:g} (gradients); torch's layers and "
+        "other packages are not checked.",
         f"{bench.config.dtype}; {machine.device}, {machine.processor}, {machine.threads} threads of "
         f"{machine.cores} cores; {versions}.",
     ]

@@ -20,18 +20,21 @@ BAD = {
     "no batch": ("--shapes 0x4x2x5", "--shapes: expected whole numbers from 1 to"),
     "huge": ("--shapes 3x4x2x99999999999", "--shapes: expected whole numbers from 1 to"),
     "negative": ("--shapes 3x-4x2x5", "--shapes: expected whole numbers"),
-    "model": ("--models liaaf", "did you mean 'liaf'?"),
+    "model": ("--models liaaf", "--models: unknown model: 'liaaf', did you mean 'liaf'?"),
     "mode": ("--mode train", "--mode: expected one or more of training, inference, got 'train'"),
-    "rounds": ("--rounds 0", "'--rounds'"),
-    "threads": ("--threads 0", "'--threads'"),
-    "dtype": ("--dtype float16", "--dtype: expected float32 or float64, got 'float16'"),
+    "rounds": ("--rounds 0", "--rounds must be at least 1, got 0"),
+    "threads": ("--threads 0", "--threads must be at least 1, got 0"),
+    "dtype": ("--dtype float16", "--dtype must be one of float32, float64, got 'float16'"),
     "device": ("--device tpux", "--device: cannot compute on 'tpux'"),
-    "min-time": ("--min-time nan", "--min-time: expected 0 to 60 seconds"),
+    "no time": ("--min-time nan", "--min-time must be finite, got nan"),
+    "long time": ("--min-time 61", "--min-time must be at most 60, got 61"),
     "sweep": ("--sweep X", "--sweep: expected T, N or H"),
     "sweep value": ("--sweep T=4,many", "--sweep: expected whole numbers from 1 to"),
     "plot": ("--plot bench.png", "--plot: draws a sweep"),
     "peer": ("--peers brian", "--peers: expected one or more of norse, snntorch, spikingjelly"),
-    "option": ("--option liaf:decya=1", "has no neuron option 'decya', did you mean 'decay'?"),
+    "option": ("--option liaf:decya=1", "model 'liaf' has no option 'decya', did you mean 'decay'?"),
+    "value": ("--models liaf:decay=7", "decay should be an initial value to be learned in (0, 1)"),
+    "label": ("--models gru=liaf", "--models: gru is the name of another row"),
     "json": ("--json .", "--json: . is a folder"),
     "json place": ("--json file/bench.json", "--json: cannot write into the folder"),
 }  # fmt: skip
@@ -91,6 +94,15 @@ def test_table(call: Callable[..., Any]) -> None:
     assert float(lines[2].split()[1]) > 0
 
 
+def test_a_model_with_settings_and_a_file_of_them(call: Callable[..., Any]) -> None:
+    Path("b.toml").write_text('models = "gated=liaf:gated=true"\nmode = "training"\nrounds = 1\n')
+    result = call("bench", "--config", "b.toml", *TINY, "--rounds", 2)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:5]] == ["gated", "gru", "floor"]
+    assert "inference," not in result.stdout
+    assert "median of 2 rounds" in result.stdout
+
+
 def test_json(call: Callable[..., Any]) -> None:
     result = call(
         "bench", *TINY, "--models", "lif,gru", "--mode", "training", "--memory", "--json", "out/b.json",
@@ -100,22 +112,21 @@ def test_json(call: Callable[..., Any]) -> None:
     assert "Written: out/b.json" in result.stdout
     found = json.loads(Path("out/b.json").read_text(encoding="utf-8"))
     assert set(found) == {
-        "format", "config", "tolerance", "machine", "versions", "complete", "results", "memory"
+        "schema_version", "config", "tolerance", "machine", "versions", "complete", "results", "memory"
     }  # fmt: skip
-    assert found["format"] == 1
+    assert found["schema_version"] == 1
     assert found["complete"] is True
     assert found["config"]["shapes"] == ["3x4x2x5"]
-    assert found["config"]["options"]["lif"] == {"threshold": 0.5}
+    assert found["config"]["models"][0] == {"name": "lif", "label": "lif", "options": {"threshold": 0.5}}
     assert found["machine"]["threads"] == 1
     assert found["versions"]["torch"] == torch.__version__
     lif, gru, floor = found["results"]
-    assert set(lif) == {
-        "shape", "mode", "model", "status", "check", "firing_rate", "seconds", "times", "ratios"
-    }  # fmt: skip
+    assert set(lif) == {"shape", "mode", "model", "name", "status", "check", "firing_rate", "speed"}
+    assert set(lif["speed"]) == {"seconds", "times", "ratios"}
     assert lif["shape"] == {"batch": 3, "steps": 4, "inputs": 2, "hidden": 5}
     assert set(lif["check"]) == {"ok", "deviation", "where", "compared"}
-    assert set(lif["seconds"]) == set(lif["ratios"]["gru"]) == {"median", "q1", "q3"}
-    assert set(lif["ratios"]) == {"gru", "floor"}
+    assert set(lif["speed"]["seconds"]) == set(lif["speed"]["ratios"]["gru"]) == {"median", "q1", "q3"}
+    assert set(lif["speed"]["ratios"]) == {"gru", "floor"}
     assert "check" not in gru
     assert floor["model"] == "floor"
     assert [row["model"] for row in found["memory"]] == ["lif", "gru"]
@@ -144,8 +155,7 @@ def test_a_wrong_layer_has_no_speed(
     assert result.stderr.count("liafseq: liaf WRONG (") == 2
     assert "output" in result.stderr
     for row in json.loads(Path("b.json").read_text())["results"]:
-        assert ("seconds" in row) == (row["model"] != "liaf")
-        assert ("times" in row) == (row["model"] != "liaf")
+        assert ("speed" in row) == (row["model"] != "liaf")
 
 
 def test_sweep(call: Callable[..., Any]) -> None:

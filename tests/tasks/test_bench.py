@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from liafseq import ops
 from liafseq.tasks.bench import check as checking
 from liafseq.tasks.bench import first_call, plots, runner, timing
-from liafseq.tasks.bench.check import Check, Tolerance
+from liafseq.tasks.bench.check import Check
 from liafseq.tasks.bench.competitors import build, draw, floor_step, layer_step
-from liafseq.tasks.bench.config import BenchConfig, Shape, parse_shapes, parse_sweep
+from liafseq.tasks.bench.config import BenchConfig, Shape, Sweep
 from liafseq.tasks.bench.memory import training_memory
+from liafseq.tasks.bench.results import Bench, Quartiles, Speed, Timing, Tolerance
+from liafseq.tasks.models import ModelSpec, as_spec
 
 SHAPE = Shape(4, 6, 3, 5)
 SPIKING = ("liaf", "lif", "dalif", "mlif")
@@ -29,9 +32,9 @@ def config(**changes: Any) -> BenchConfig:
     return BenchConfig(**{**given, **changes})
 
 
-def checked(name: str, **changes: Any) -> Check:
+def checked(spec: str | ModelSpec, **changes: Any) -> Check:
     c = config(**changes)
-    return Check(build(name, SHAPE, c), SHAPE, c)
+    return Check(build(spec, SHAPE, c), SHAPE, c)
 
 
 def perturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
@@ -68,13 +71,16 @@ def test_right_layers_pass(name: str, dtype: str) -> None:
     [
         {"activation": "relu", "threshold_related": True, "threshold": 0.2, "learn_threshold": True},
         {"feedback": "membrane", "reset": "soft", "surrogate": "arctan"},
-        {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
+        pytest.param(
+            {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
+            marks=pytest.mark.exhaustive,  # compiles loops of its own
+        ),
         {"share": "layer", "decay": 0.5, "activation": "hardtanh"},
         {"gated": True, "learn_threshold": True},
     ],
 )
 def test_right_layers_with_options_pass(options: dict[str, Any]) -> None:
-    check = checked("liaf", options={"liaf": options})
+    check = checked(ModelSpec(name="liaf", label="liaf", options=options))
     assert check("training").ok
     assert check("inference").ok
 
@@ -176,10 +182,10 @@ def test_what_is_wrong_gets_no_speed(fault: Any, status: str, monkeypatch: pytes
     perturb(monkeypatch, fault)
     rows = runner.bench(config(models=("liaf", "gru")))
     for row in rows:
-        fine = row["model"] != "liaf"
-        assert row["status"] == ("ok" if fine else status)
-        assert all((key in row) == fine for key in ("seconds", "times", "ratios"))
-    assert [runner.is_wrong(row) for row in rows] == [True, False, False] * 2
+        fine = row.model != "liaf"
+        assert row.status == ("ok" if fine else status)
+        assert (row.speed is not None) == fine
+    assert [row.is_wrong for row in rows] == [True, False, False] * 2
 
 
 def test_what_goes_wrong_while_it_is_timed_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,20 +197,36 @@ def test_what_goes_wrong_while_it_is_timed_gets_no_speed(monkeypatch: pytest.Mon
 
     perturb(monkeypatch, late)
     first, *_ = runner.bench(config(models=("liaf", "gru"), modes=("inference",)))
-    assert first["status"] == "wrong"
-    assert "times" not in first
+    assert first.status == "wrong"
+    assert first.speed is None
 
 
 def test_rows() -> None:
     groups: list[int] = []
     rows = runner.bench(config(models=("lif", "gru", "lstm")), lambda group: groups.append(len(group)))
     assert groups == [4, 4]
-    assert [row["model"] for row in rows[:4]] == ["lif", "gru", "lstm", "floor"]
-    assert set(rows[0]["ratios"]) == {"gru", "lstm", "floor"}
-    assert len(rows[0]["times"]) == 2
+    assert [row.model for row in rows[:4]] == ["lif", "gru", "lstm", "floor"]
+    assert set(rows[0].speed.ratios) == {"gru", "lstm", "floor"}
+    assert len(rows[0].speed.times) == 2
     for row in rows:
-        for other, ratio in row["ratios"].items():
-            assert ratio["q1"] <= ratio["median"] <= ratio["q3"], other
+        for other, ratio in row.speed.ratios.items():
+            assert ratio.q1 <= ratio.median <= ratio.q3, other
+
+
+def test_a_model_with_settings_is_a_row_of_its_own(tmp_path: Path) -> None:
+    c = config(models="liaf,wide=liaf:gated=true:surrogate-width=0.8", modes="inference", memory=True)
+    bench = runner.start(c).having("results", runner.bench(c)).having("memory", runner.memory(c, SHAPE))
+    assert [(row.model, row.name) for row in bench.results[:2]] == [("liaf", "liaf"), ("wide", "liaf")]
+    assert bench.results[0].firing_rate != bench.results[1].firing_rate
+    assert all(row.check.ok for row in bench.results[:2])
+    assert [row.model for row in bench.memory] == ["liaf", "wide", "gru"]
+    assert Bench.read(bench.write(tmp_path / "bench.json")) == bench
+
+
+@pytest.mark.parametrize("label", ["gru", "lstm", "norse", "floor"])
+def test_what_ratios_are_made_against_keeps_its_name(label: str) -> None:
+    with pytest.raises(ValueError, match=f"models: {label} is the name of another row"):
+        config(models=f"{label}=liaf")
 
 
 def test_the_number_of_threads_is_put_back() -> None:
@@ -301,22 +323,22 @@ def test_memory_counts_numpy() -> None:
 def test_memory_of_layers() -> None:
     rows = runner.memory(config(models=("liaf", "gru"), dtype="float32"), Shape(8, 16, 8, 32))
     liaf, gru = rows
-    assert liaf["model"] == "liaf"
+    assert liaf.model == "liaf"
     # at least the potentials of all steps; the GRU keeps several such tensors
-    assert 8 * 16 * 32 * 4 <= liaf["kept_bytes"] < gru["kept_bytes"]
+    assert 8 * 16 * 32 * 4 <= liaf.kept_bytes < gru.kept_bytes
 
 
 def test_first_call() -> None:
-    found = first_call.first_call("gru", SHAPE, config())
-    assert set(found) == {"empty_cache", "filled_cache", "later"}
-    assert all(value > 0 for value in found.values())
+    found = first_call.first_call(as_spec("gru"), SHAPE, config())
+    assert found.model == "gru"
+    assert all(value > 0 for value in (found.empty_cache, found.filled_cache, found.later))
 
 
 def test_a_first_call_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, stdout="", stderr="Traceback\nValueError: no such thing\n")
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: failed)  # noqa: ARG005
     with pytest.raises(RuntimeError, match="fresh process: ValueError: no such thing"):
-        first_call.first_call("gru", SHAPE, config())
+        first_call.first_call(as_spec("gru"), SHAPE, config())
 
 
 def test_a_sweep_is_drawn_without_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,27 +350,27 @@ def test_a_sweep_is_drawn_without_what_is_wrong(monkeypatch: pytest.MonkeyPatch)
         draw_text(self, gc, x, y, text, *rest, **more)
 
     monkeypatch.setattr(RendererAgg, "draw_text", spy)
-    letter, shapes = parse_sweep("T=2,4", SHAPE)
-    rows: list[dict[str, Any]] = [
-        {"shape": vars(shape), "mode": "training", "model": model, "status": "ok", "seconds": {"median": 0.1}}
-        for shape in shapes
+    sweep = Sweep.parse("T=2,4")
+    median = Quartiles(median=0.1, q1=0.1, q3=0.1)
+    speed = Speed(seconds=median, times=(0.1,), ratios={})
+    rows = [
+        Timing(shape=shape, mode="training", model=model, name=model, status="ok", speed=speed)
+        if model != "liaf"
+        else Timing(shape=shape, mode="training", model=model, name=model, status="wrong")
+        for shape in sweep.shapes(SHAPE)
         for model in ("liaf", "gru", "norse", "floor")
     ]
-    for row in rows:
-        if row["model"] == "liaf":
-            row["status"] = "wrong"
-            del row["seconds"]
-    assert plots.sweep_plot(letter, rows).startswith(b"\x89PNG")
+    assert plots.sweep_plot(sweep, rows).startswith(b"\x89PNG")
     assert {"gru", "milliseconds", "100"} <= set(drawn)
     assert "liaf" not in drawn
     assert not [text for text in drawn if "$" in text]
 
 
 def test_shapes() -> None:
-    assert parse_shapes(" 1x2x3x4,5x6x7x8, 1x2x3x4") == (Shape(1, 2, 3, 4), Shape(5, 6, 7, 8))
-    assert [s.hidden for s in parse_sweep("H", SHAPE)[1]] == sorted(
-        s.hidden for s in parse_sweep("H", SHAPE)[1]
-    )
+    assert config(shapes=" 1x2x3x4,5x6x7x8, 1x2x3x4").shapes == (Shape(1, 2, 3, 4), Shape(5, 6, 7, 8))
+    sizes = [shape.hidden for shape in config(sweep="H").measured]
+    assert sizes == sorted(sizes)
+    assert len(sizes) > 1
 
 
 def _package(monkeypatch: pytest.MonkeyPatch, layer: Any) -> None:
@@ -361,9 +383,9 @@ def _package(monkeypatch: pytest.MonkeyPatch, layer: Any) -> None:
 def test_a_peer_is_timed_beside_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     _package(monkeypatch, nn.RNN)
     rows = runner.bench(config(models=("lif", "gru"), peers=("norse",), modes=("inference",)))
-    assert [row["model"] for row in rows] == ["lif", "gru", "norse", "floor"]
-    assert "norse" in rows[0]["ratios"]
-    assert "check" not in rows[2]
+    assert [row.model for row in rows] == ["lif", "gru", "norse", "floor"]
+    assert "norse" in rows[0].speed.ratios
+    assert rows[2].check is None
 
 
 def test_a_peer_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +395,7 @@ def test_a_peer_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatc
 
     _package(monkeypatch, Broken)
     rows = runner.bench(config(models=("lif", "gru"), peers=("norse",), modes=("inference",)))
-    (row,) = (row for row in rows if row["model"] == "norse")
-    assert row["status"] == "unusable"
-    assert "no such version" in row["error"]
-    assert not any(runner.is_wrong(row) for row in rows)
+    (row,) = (row for row in rows if row.model == "norse")
+    assert row.status == "unusable"
+    assert "no such version" in row.error
+    assert not any(row.is_wrong for row in rows)
