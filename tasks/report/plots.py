@@ -100,7 +100,7 @@ def curve_panels(study: Study, curves: Curves, metric: Metric) -> list[Panel]:
         spoken = listed(f"{model} {metric.text(end, unit=True)}" for model, end in ends.items())
         draw = partial(draw_curves, title=name, metric=metric, curves=own, marks=looks(study), limits=limits)
         alt = f"{name}: validation {metric.words} by epoch; at the end {spoken}"
-        panels.append(Panel(draw, alt, height=2.6))
+        panels.append(Panel(draw, alt, height=2.6, models=tuple(own)))
     return panels
 
 
@@ -130,7 +130,7 @@ def cost_panels(study: Study, metric: Metric) -> list[Panel]:
         at = {model: (x, metric.scale * spread.mean) for model, (x, spread) in points.items()}
         shows |= {SHIFTED} if any(shifts_of(at).values()) else set()
         draw = partial(draw_costs, name=name, metric=metric, points=points, front=front, marks=looks(study))
-        panels.append(Panel(draw, alt, 4.6, 3.3, frozenset(shows)))
+        panels.append(Panel(draw, alt, 4.6, 3.3, frozenset(shows), tuple(points)))
     return panels
 
 
