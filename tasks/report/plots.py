@@ -116,7 +116,7 @@ def cost_panels(study: Study, metric: Metric) -> list[Panel]:
         for entry in study.summary:
             values = [value for run in study.of(entry.model) if (value := read(run))]
             spread = entry.figure(metric.name)
-            if spread and values and len(values) == len(study.of(entry.model)) and min(values) > 0:
+            if spread and values and len(values) == len(study.of(entry.model)):
                 points[entry.model] = (statistics.fmean(values), spread)
         if len(points) < 2:
             continue
