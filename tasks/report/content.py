@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from liafseq.tasks import task as tasks
@@ -24,7 +25,7 @@ from liafseq.tasks.report.columns import cost_note, report_table
 from liafseq.tasks.report.comparisons import standing, too_few, verdicts
 from liafseq.tasks.report.facts import facts, title
 from liafseq.tasks.report.mistakes import mistakes
-from liafseq.tasks.report.style import looks
+from liafseq.tasks.report.style import Look, Panel, looks
 from liafseq.tasks.report.words import count_of, listed
 from liafseq.tasks.results import RESULTS, Study
 from liafseq.tasks.study.statistics import pairs_needed
@@ -128,9 +129,8 @@ def _curves(study: Study, folder: Path, metric: Metric) -> list[Block]:
         several = any(len(runs) > 1 for own in curves.values() for runs in own.values())
         text = f"Validation {metric.words} after each epoch"
         text += ": mean over the seeds, and their standard deviation as a band." if several else "."
-        drawn = {model for own in curves.values() for model in own}
-        legend = {model: shown for model, shown in looks(study).items() if model in drawn}
-        blocks.append(Pictures("learning-curves", text, plots.curve_panels(study, curves, metric), legend))
+        panels = plots.curve_panels(study, curves, metric)
+        blocks.append(Pictures("learning-curves", text, panels, _legend(study, panels)))
     return blocks + [Text(f"Left out, because it cannot be read: {why}") for why in unread]
 
 
@@ -147,7 +147,7 @@ def _costs(study: Study, metric: Metric) -> list[Block]:
         shown = frozenset().union(*(panel.shows for panel in panels))
         text += "; where bars overlap, the next seeds may move it." if plots.INTERVAL in shown else "."
         text += " Models at the same place stand beside one another." if plots.SHIFTED in shown else ""
-        blocks.append(Pictures("cost", text, panels, columns=2))
+        blocks.append(Pictures("cost", text, panels, _legend(study, panels), columns=2))
     time = plots.time_panel(study)
     if time:
         at = study.time.jobs
@@ -155,6 +155,12 @@ def _costs(study: Study, metric: Metric) -> list[Block]:
         text += f", {at} runs at a time." if at and at > 1 else "."
         blocks.append(Pictures("time", text, [time]))
     return blocks
+
+
+def _legend(study: Study, panels: Sequence[Panel]) -> dict[str, Look]:
+    """The looks of the models that are in the pictures."""
+    drawn = {model for panel in panels for model in panel.models}
+    return {model: shown for model, shown in looks(study).items() if model in drawn}
 
 
 def _repeat(study: Study) -> list[Block]:

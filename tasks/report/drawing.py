@@ -129,7 +129,6 @@ def draw_costs(
         if model in front:
             axis.plot([x], [y], marker="o", markersize=15, markerfacecolor="none", markeredgecolor=TEXT,
                       markeredgewidth=0.8, transform=beside)  # fmt: skip
-    _labels(axis, at, shifts)
 
 
 def shifts_of(at: Mapping[str, tuple[float, float]]) -> dict[str, float]:
@@ -144,23 +143,6 @@ def shifts_of(at: Mapping[str, tuple[float, float]]) -> dict[str, float]:
         ]  # fmt: skip
         shifts[model] = max(there) + 11 if there else 0.0
     return shifts
-
-
-def _labels(axis: Axes, at: Mapping[str, tuple[float, float]], shifts: Mapping[str, float]) -> None:
-    """Names beside the points, moved up until none lies on another."""
-    placed: list[tuple[float, float]] = []
-    to_axes = axis.transData + axis.transAxes.inverted()
-    for model, point in sorted(at.items(), key=lambda item: item[1][1]):
-        x, y = to_axes.transform(point)
-        x += max(shifts[other] for other in at if at[other] == point) / 250  # past the last of its neighbours
-        wanted = y
-        while any(abs(x - px) < 0.24 and abs(wanted - py) < 0.075 for px, py in placed):
-            wanted += 0.01
-        placed.append((x, wanted))
-        axis.text(
-            x + 0.04, wanted, model, transform=axis.transAxes, va="center", color=TEXT, fontsize=8.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
-        )  # fmt: skip
 
 
 def draw_times(axis: Axes, times: Mapping[str, float], marks: Mapping[str, Look]) -> None:

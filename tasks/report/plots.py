@@ -100,7 +100,7 @@ def curve_panels(study: Study, curves: Curves, metric: Metric) -> list[Panel]:
         spoken = listed(f"{model} {metric.text(end, unit=True)}" for model, end in ends.items())
         draw = partial(draw_curves, title=name, metric=metric, curves=own, marks=looks(study), limits=limits)
         alt = f"{name}: validation {metric.words} by epoch; at the end {spoken}"
-        panels.append(Panel(draw, alt, height=2.6))
+        panels.append(Panel(draw, alt, height=2.6, models=tuple(own)))
     return panels
 
 
@@ -116,7 +116,7 @@ def cost_panels(study: Study, metric: Metric) -> list[Panel]:
         for entry in study.summary:
             values = [value for run in study.of(entry.model) if (value := read(run))]
             spread = entry.figure(metric.name)
-            if spread and values and len(values) == len(study.of(entry.model)) and min(values) > 0:
+            if spread and values and len(values) == len(study.of(entry.model)):
                 points[entry.model] = (statistics.fmean(values), spread)
         if len(points) < 2:
             continue
@@ -130,7 +130,7 @@ def cost_panels(study: Study, metric: Metric) -> list[Panel]:
         at = {model: (x, metric.scale * spread.mean) for model, (x, spread) in points.items()}
         shows |= {SHIFTED} if any(shifts_of(at).values()) else set()
         draw = partial(draw_costs, name=name, metric=metric, points=points, front=front, marks=looks(study))
-        panels.append(Panel(draw, alt, 4.6, 3.3, frozenset(shows)))
+        panels.append(Panel(draw, alt, 4.6, 3.3, frozenset(shows), tuple(points)))
     return panels
 
 

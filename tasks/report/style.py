@@ -127,7 +127,8 @@ def plain_ticks(axis: Axis) -> None:
 class Panel:
     """One picture: what draws it on an axis, its content in words, its size in inches.
 
-    ``shows`` names what is drawn on it besides the models themselves, for the caption.
+    ``models`` are those that a legend must explain; ``shows`` names what else is drawn on it, for the
+    caption.
     """
 
     draw: Callable[[Axes], object]
@@ -135,6 +136,7 @@ class Panel:
     width: float = 3.5
     height: float = 2.5
     shows: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
 
 
 def svg(panel: Panel) -> bytes:

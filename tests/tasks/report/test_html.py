@@ -99,7 +99,7 @@ def test_the_page_needs_nothing_else(whole: tuple[Page, str, list[Path]]) -> Non
     assert "@import" not in text
     assert "default-src 'none'" in str(page.named("meta"))
     images = page.named("img")
-    assert len(images) == 4 + 3 + 3 + 2 + 1  # accuracy, legend, curves, cost, time
+    assert len(images) == 4 + (3 + 3) + (3 + 2) + 1  # accuracy, curves and cost with legends, time
     for image in images:
         tree = ElementTree.fromstring(base64.b64decode((image["src"] or "").partition(",")[2]))
         for element in tree.iter():
