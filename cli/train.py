@@ -82,20 +82,21 @@ def train(task: Task[Any, Any], config: Any, folder: Path, logger: str | None) -
     o.make_folder(folder)
     from liafseq.tasks.training.run import run
 
-    try:
-        if not first_process():
-            run(task, config, folder, logger=logger)
-            return
-        # Ten seconds: a command that was killed a moment ago may still be going away.
-        with resumable(), folder_lock(folder, wait=10.0), TrainProgress(task, config) as progress:
-            outcome = run(task, config, folder, progress=progress, logger=logger)
-            progress.end(outcome)
-    except (ArithmeticError, RuntimeError) as error:
-        if os.environ.get("LIAFSEQ_DEBUG"):
-            raise
-        text = " ".join(f"{error}".split())
-        print(f"liafseq: the run failed: {type(error).__name__}: {text}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    with resumable():
+        try:
+            if not first_process():
+                run(task, config, folder, logger=logger)
+                return
+            # Ten seconds: a command that was killed a moment ago may still be going away.
+            with folder_lock(folder, wait=10.0), TrainProgress(task, config) as progress:
+                outcome = run(task, config, folder, progress=progress, logger=logger)
+                progress.end(outcome)
+        except (ArithmeticError, RuntimeError) as error:
+            if os.environ.get("LIAFSEQ_DEBUG"):
+                raise
+            text = " ".join(f"{error}".split())
+            print(f"liafseq: the run failed: {type(error).__name__}: {text}", file=sys.stderr)
+            raise typer.Exit(1) from None
     _tell(task, config, outcome, floor, folder)
 
 

@@ -45,7 +45,7 @@ class Dvs(Task[DvsConfig, "DvsData"]):
 
         return DvsData.of(config, kept)
 
-    def examples(self, config: DvsConfig, data: DvsData, split: str, part: str | None = None) -> Examples:  # noqa: ARG002
+    def examples(self, config: DvsConfig, data: DvsData, split: str, part: str | None = None) -> Examples:
         from liafseq.tasks.dvs.encode import Moved
 
         return Moved(data.split(config, split), shift=config.shift, turn=config.turn, zoom=config.zoom)

@@ -35,6 +35,7 @@ from liafseq.tasks.study.runs import Event, Work, varying
 from liafseq.tasks.study.search import Search, settle
 from liafseq.tasks.study.statistics import bootstrap_interval, compare_pairs, mean_interval
 from liafseq.tasks.task import Metric, Task
+from liafseq.tasks.training.folder import OWN
 
 __all__ = ["Event", "check_folder", "run_study", "summarise"]
 
@@ -171,8 +172,8 @@ def check_folder(folder: Path, task: Task[Any, Any], configs: Sequence[Config] |
 
 
 def _of_a_run(path: Path) -> bool:
-    """Whether a folder was made for a run that has not begun."""
-    return path.is_dir() and all(name.name in (".lock", "error.txt") for name in path.iterdir())
+    """Whether a folder holds nothing but what a run writes."""
+    return path.is_dir() and all(inside.name in OWN for inside in path.iterdir())
 
 
 def summarise(runs: Iterable[Run], metrics: Sequence[Metric], parts: Sequence[str]) -> tuple[Summary, ...]:
