@@ -75,8 +75,7 @@ class Command:
             run(given)
 
         # A panel's options stand together in the help.
-        order = {"Study": 0, "Data": 1, "Model": 2, "Training": 3, "Machine": 4}
-        made = sorted(self.parameters(), key=lambda parameter: order.get(_panel(parameter), 9))
+        made = sorted(self.parameters(), key=lambda parameter: panel_order(_panel(parameter)))
         every = [*own, *made]
         command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}

@@ -391,9 +391,16 @@ Flags = Mapping[str, FieldInfo]
 
 
 def flags_of(kind: type[BaseModel], chosen: Callable[[FieldInfo], bool] = lambda _: True) -> Flags:
-    """The fields of a configuration that a command may set, in their order."""
-    return {
+    """The fields of a configuration that a command may set, those of a panel together."""
+    found = {
         name: info
         for name, info in kind.model_fields.items()
         if extra(info, "panel") and not extra(info, "hidden") and chosen(info)
     }
+    return dict(sorted(found.items(), key=lambda item: panel_order(extra(item[1], "panel"))))
+
+
+def panel_order(panel: str | None) -> int:
+    """Where a panel stands in the help."""
+    order = (STUDY, DATA, MODEL, TRAINING, MACHINE)
+    return order.index(panel) if panel in order else len(order)

@@ -38,9 +38,10 @@ def test_train_then_evaluate(call: Callable[..., Any]) -> None:
     assert lines[-1] == f"Run folder: {folder}"
     assert lines[2].startswith("Test accuracy in percent of 40 questions; ")
     assert lines[3].startswith("Always the most frequent answer: ")
+    best = result["best_epoch"]
     assert trained.stderr.splitlines() == [
         f"epoch 1/2: validation {valid(folder, 0)}",
-        f"epoch 2/2: validation best {valid(folder, result['best_epoch'] - 1)} (epoch {result['best_epoch']})",
+        f"epoch 2/2: validation best {valid(folder, best - 1)} (epoch {best})",
     ]
 
     again = call(*SMALL)
