@@ -111,7 +111,8 @@ def test_options_of_models() -> None:
 
 VALUES = {
     "tasks": "4", "source": "hub", "variant": "en", "questions": 5, "test-questions": 6,
-    "valid-fraction": 0.5, "data-seed": 7, "hidden-size": 8, "embedding-size": 9, "layers": 2, "dropout": 0.5, "bidirectional": True,
+    "valid-fraction": 0.5, "data-seed": 7, "hidden-size": 8, "embedding-size": 9, "layers": 2, "dropout": 0.5,
+    "bidirectional": True,
     "readout": "both", "epochs": 11, "batch-size": 12, "learning-rate": 0.5, "weight-decay": 0.25,
     "schedule": "constant", "warmup": 0.125, "clip": 2.0, "patience": 3, "seed": 13,
     "device": "auto", "devices": 2, "nodes": 2, "precision": "64-true", "threads": 4,
