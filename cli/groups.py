@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
-from liafseq.tasks.task import Task, find, installed, names
+from liafseq.tasks.task import find, installed, names
 
 __all__ = ["DataGroup", "TaskGroup", "markup"]
 
@@ -23,7 +22,8 @@ def markup() -> Any:
 class TaskGroup(TyperGroup):
     """A group whose commands are those of the tasks that are installed."""
 
-    make: ClassVar[Callable[[Task[Any, Any]], Any]]
+    make: ClassVar[Any]
+    """Gives the function of a task's command."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(names())

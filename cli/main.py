@@ -35,17 +35,18 @@ MADE = {"evaluate": evaluate.command, "bench": bench.command}
 class CleanGroup(TyperGroup):
     """Turns errors of the user's into one line on standard error and exit code 2."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=ORDER.index)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in MADE:
             made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
             made.command(cmd_name)(MADE[cmd_name]())
             return typer.main.get_command(made)
         return super().get_command(ctx, cmd_name)
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
+        standalone_mode = extra.pop("standalone_mode", True)
         if not standalone_mode or os.environ.get("LIAFSEQ_DEBUG"):
             return super().main(*args, standalone_mode=standalone_mode, **extra)
         try:
@@ -60,16 +61,17 @@ class CleanGroup(TyperGroup):
         except (ValueError, TypeError, OSError) as error:
             _complain(str(error) or type(error).__name__)
             code = 2
-        except Exception as error:
+        except Exception as raised:
             # Typer's usage errors, whose class has moved between its releases.
-            if not hasattr(error, "format_message"):
+            usage: Any = raised
+            if not hasattr(usage, "format_message"):
                 raise
-            if type(error).__name__ == "NoArgsIsHelpError":
-                error.show()  # type: ignore[attr-defined]  # its message is the whole help
+            if type(usage).__name__ == "NoArgsIsHelpError":
+                usage.show()  # its message is the whole help
                 sys.exit(2)
-            hint = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-            _complain(error.format_message() + hint)
-            code = getattr(error, "exit_code", 2)
+            hint = f" (see {usage.ctx.command_path} --help)" if getattr(usage, "ctx", None) else ""
+            _complain(usage.format_message() + hint)
+            code = getattr(usage, "exit_code", 2)
         sys.exit(code if isinstance(code, int) else 0)
 
 

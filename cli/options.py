@@ -171,8 +171,9 @@ def parameter(name: str, info: FieldInfo, task: Task[Any, Any] | None, shown: st
         text += f" Only with --{flag_of(field, task.Config.model_fields[field])} {wanted}."
     if shown and kind is not list:
         text += f"  [default: {shown}]"
+    given: Any = (list[str] if kind is list else kind) | None
     annotation = Annotated[
-        (kind | None) if kind is not list else (list[str] | None),  # type: ignore[operator]
+        given,
         typer.Option(
             *names,
             help=text,
