@@ -132,6 +132,10 @@ def test_plumbing(cell_type):
     assert meta(torch.empty(2, 3, device="meta"))[0].is_meta
 
 
+@pytest.mark.parametrize(
+    "cell_type",
+    [LIAFCell, *(pytest.param(c, marks=pytest.mark.exhaustive) for c in (LIFCell, DALIFCell, MLIFCell))],
+)
 def test_one_graph_under_compile(cell_type):
     cell = cell_type(3, 4)
     x = 3 * torch.randn(2, 3)

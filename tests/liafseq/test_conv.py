@@ -443,9 +443,17 @@ def results(layer, x):
     return [out, *states(state), *torch.autograd.grad(loss, list(layer.parameters()))]
 
 
-@pytest.mark.covers(1)
+COMPILED = [
+    pytest.param(
+        c, f, marks=() if (c, f) in ((ConvLIAF, None), (ConvMLIF, "output")) else pytest.mark.exhaustive
+    )
+    for c in CONVS
+    for f in (None, "output")
+]
+
+
 @of_torch
-@pytest.mark.parametrize("feedback", [None, "output"])
+@pytest.mark.parametrize(("conv_type", "feedback"), COMPILED)
 def test_compile_in_one_graph(conv_type, feedback):
     torch._dynamo.reset()
     layer = conv_type(2, 3, 3, synapse=True, normalization="batch", feedback=feedback).eval()
