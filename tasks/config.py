@@ -42,7 +42,7 @@ class FieldError(ValueError):
     """A setting that cannot be: ``field`` names it, ``text`` says the rest."""
 
     def __init__(self, field: str, text: str) -> None:
-        super().__init__(f"{field}{text if text.startswith(':') else f' {text}'}")
+        super().__init__(f"{field}{text if text.startswith((':', '=')) else f' {text}'}")
         self.field, self.text = field, text
 
     def __reduce__(self) -> Any:

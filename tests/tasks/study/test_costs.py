@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.babi.model import BabiModel
 from liafseq.tasks.costs import cost_columns, cost_note, run_cost, summarise_cost
 
@@ -22,7 +22,7 @@ def batch():
 
 def counted(name, **settings):
     torch.manual_seed(0)
-    config = BabiRun(model=name, hidden_size=HIDDEN, embedding_size=EMBEDDING, readout="output", **settings)
+    config = BabiConfig(model=name, hidden_size=HIDDEN, embedding_size=EMBEDDING, readout="output", **settings)
     return run_cost(BabiModel(config, 20, ANSWERS), batch(), 3)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.storage.lock import FolderInUseError, folder_lock
 from liafseq.tasks.study import Event, compare, summarise
 
-from .waiting import alive, wait_for
+from ..waiting import alive, wait_for
 
 FAKE = """
 import json, os, signal, sys, time
@@ -58,13 +58,13 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "liafseq_fake_runner:run"
 
 
-def calls(folder: Path, run: BabiRun) -> list[str]:
+def calls(folder: Path, run: BabiConfig) -> list[str]:
     path = folder / run.key() / "calls.txt"
     return path.read_text().split() if path.exists() else []
 
 
 def test_runs_are_spread_over_processes_and_summed_up(tmp_path: Path, fake: str) -> None:
-    runs = [BabiRun(model="gru", tasks=(task,), seed=seed) for seed in (0, 1) for task in (1, 6)]
+    runs = [BabiConfig(model="gru", tasks=(task,), seed=seed) for seed in (0, 1) for task in (1, 6)]
     events: list[Event] = []
     results = compare(runs, tmp_path / "study", jobs=2, runner=fake, on_progress=events.append)
 
@@ -95,7 +95,7 @@ def test_runs_are_spread_over_processes_and_summed_up(tmp_path: Path, fake: str)
 
 def test_failures_are_rows_and_are_tried_again(tmp_path: Path, fake: str) -> None:
     folder = tmp_path / "study"
-    runs = [BabiRun(model=model) for model in ("gru", "rnn", "lstm", "lif")]
+    runs = [BabiConfig(model=model) for model in ("gru", "rnn", "lstm", "lif")]
     results = compare(runs, folder, jobs=1, runner=fake)
 
     assert [row["status"] for row in results["runs"]] == ["finished", "failed", "failed", "failed"]
@@ -119,7 +119,7 @@ def test_failures_are_rows_and_are_tried_again(tmp_path: Path, fake: str) -> Non
 def test_a_study_of_finished_runs_starts_no_process(
     tmp_path: Path, fake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [BabiRun(model="gru"), BabiRun(model="gru", seed=1)]
+    runs = [BabiConfig(model="gru"), BabiConfig(model="gru", seed=1)]
     first = compare(runs[:1], tmp_path, runner=fake)
     compare(runs, tmp_path, runner=fake)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
@@ -130,7 +130,7 @@ def test_a_study_of_finished_runs_starts_no_process(
 
 
 def test_joint_runs_fill_all_their_tasks(tmp_path: Path, fake: str) -> None:
-    results = compare([BabiRun(model="gru", tasks=(1, 6))], tmp_path, runner=fake)
+    results = compare([BabiConfig(model="gru", tasks=(1, 6))], tmp_path, runner=fake)
     (summary,) = results["summary"]
     assert {task: spread["mean"] for task, spread in summary["accuracy"].items()} == {"1": 0.91, "6": 0.96}
 
@@ -153,26 +153,26 @@ def test_mean_is_over_seeds_that_have_every_task() -> None:
 
 
 def test_bad_arguments(tmp_path: Path, fake: str) -> None:
-    run = BabiRun(model="gru")
+    run = BabiConfig(model="gru")
     with pytest.raises(ValueError, match="at least one run"):
         compare([], tmp_path, runner=fake)
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
         compare([run], tmp_path, jobs=0, runner=fake)
     with pytest.raises(ValueError, match="'gru' is there twice for task 1 and seed 0"):
-        compare([run, BabiRun(model="gru", hidden_size=9)], tmp_path, runner=fake)
+        compare([run, BabiConfig(model="gru", hidden_size=9)], tmp_path, runner=fake)
     with pytest.raises(ValueError, match="a worker can import"):
         compare([run], tmp_path, runner=lambda *_, **__: {})
 
 
 def test_a_runner_that_cannot_be_imported_is_a_failed_row(tmp_path: Path) -> None:
-    results = compare([BabiRun(model="gru")], tmp_path, runner="liafseq_no_such_module:run")
+    results = compare([BabiConfig(model="gru")], tmp_path, runner="liafseq_no_such_module:run")
     assert "No module named 'liafseq_no_such_module'" in results["runs"][0]["error"]
 
 
 def test_two_studies_do_not_share_a_folder(tmp_path: Path, fake: str) -> None:
     with folder_lock(tmp_path), pytest.raises(FolderInUseError, match=f"process {os.getpid()}"):
-        compare([BabiRun(model="gru")], tmp_path, runner=fake)
-    assert compare([BabiRun(model="gru")], tmp_path, runner=fake)["runs"][0]["status"] == "finished"
+        compare([BabiConfig(model="gru")], tmp_path, runner=fake)
+    assert compare([BabiConfig(model="gru")], tmp_path, runner=fake)["runs"][0]["status"] == "finished"
 
 
 def test_an_interrupt_leaves_no_worker(tmp_path: Path, fake: str) -> None:
@@ -181,7 +181,7 @@ def test_an_interrupt_leaves_no_worker(tmp_path: Path, fake: str) -> None:
             wait_for(lambda: calls(tmp_path, event.run))
             raise KeyboardInterrupt
 
-    run = BabiRun(model="mlif")
+    run = BabiConfig(model="mlif")
     with pytest.raises(KeyboardInterrupt):
         compare([run], tmp_path, runner=fake, on_progress=interrupt)
     assert not alive(int(calls(tmp_path, run)[0]))
@@ -190,13 +190,13 @@ def test_an_interrupt_leaves_no_worker(tmp_path: Path, fake: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_workers_die_with_a_killed_parent(tmp_path: Path, fake: str) -> None:
-    run = BabiRun(model="mlif")
+    run = BabiConfig(model="mlif")
     script = f"""
     import sys
     sys.path[:] = {sys.path!r}
-    from liafseq.tasks.babi.config import BabiRun
+    from liafseq.tasks.babi.config import BabiConfig
     from liafseq.tasks.study import compare
-    compare([BabiRun(model="mlif")], {str(tmp_path)!r}, runner={fake!r})
+    compare([BabiConfig(model="mlif")], {str(tmp_path)!r}, runner={fake!r})
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
     try:

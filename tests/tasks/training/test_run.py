@@ -11,7 +11,7 @@ import torch
 
 from liafseq.tasks.babi import adapter
 from liafseq.tasks.babi.adapter import count_parameters, evaluate, match_parameters, read_config, run
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.babi.data import load_split, prepare
 from liafseq.tasks.babi.vocab import Vocabulary
 
@@ -56,7 +56,7 @@ def make(source, **fields):
         "batch_size": 32,
         "learning_rate": 0.02,
     }
-    return BabiRun(**(settings | fields))
+    return BabiConfig(**(settings | fields))
 
 
 @pytest.fixture(scope="module")
@@ -310,28 +310,28 @@ def test_two_processes_train_as_one_does(source, tmp_path):
 )
 def test_bad_fields(fields, error, message):
     with pytest.raises(error, match=message):
-        BabiRun(**fields)
+        BabiConfig(**fields)
 
 
 def test_keys_and_json():
-    config = BabiRun(model="liaf", tasks=[2, 1], options={"reset": "soft", "decay": [0.1, 0.2]})
+    config = BabiConfig(model="liaf", tasks=[2, 1], options={"reset": "soft", "decay": [0.1, 0.2]})
     assert config.tasks == (2, 1)
     assert config.options == (("decay", (0.1, 0.2)), ("reset", "soft"))
-    assert BabiRun.from_json(json.loads(json.dumps(config.to_json()))) == config
-    same = BabiRun(model="liaf", tasks=(2, 1), options=(("reset", "soft"), ("decay", (0.1, 0.2))))
+    assert BabiConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    same = BabiConfig(model="liaf", tasks=(2, 1), options=(("reset", "soft"), ("decay", (0.1, 0.2))))
     assert hash(same) == hash(config)
     assert same.key() == config.key()
     assert config.key().startswith("liaf-qa2+1-s0-")
-    assert BabiRun(tasks=range(1, 21)).key().startswith("liaf-qa1-20x20-s0-")
-    keys = {BabiRun(seed=1).key(), BabiRun(dropout=0.1).key(), BabiRun(threads=2).key(), BabiRun().key()}
+    assert BabiConfig(tasks=range(1, 21)).key().startswith("liaf-qa1-20x20-s0-")
+    keys = {BabiConfig(seed=1).key(), BabiConfig(dropout=0.1).key(), BabiConfig(threads=2).key(), BabiConfig().key()}
     assert len(keys) == 4
-    assert BabiRun(dropout=0).key() == BabiRun(dropout=0.0).key()
+    assert BabiConfig(dropout=0).key() == BabiConfig(dropout=0.0).key()
 
 
 def test_the_key_is_the_same_on_every_machine():
     """Changes only where a field is added or its default changed; then run folders are new ones."""
     import hashlib
 
-    config = BabiRun(model="gru", seed=7)
+    config = BabiConfig(model="gru", seed=7)
     text = json.dumps(config.to_json(), sort_keys=True)
     assert config.key() == f"gru-qa1-s7-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

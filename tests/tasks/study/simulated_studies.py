@@ -1,6 +1,6 @@
 """Studies whose truth is known, to see how often the statistics of a study say what is not so.
 
-    python tests/tasks/simulated_studies.py        # the tables of the documentation, some minutes
+    python tests/tasks/study/simulated_studies.py        # the tables of the documentation, some minutes
 
 Accuracies are shares of 1,000 right answers: a level of the task, the model's true difference, what the
 seed does to the run, and the chance of the test questions, rounded as a test does.
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from liafseq.tasks.statistics import bootstrap_interval, compare_pairs
+from liafseq.tasks.study.statistics import bootstrap_interval, compare_pairs
 
 NOISE = 0.02
 """Standard deviation of a run's accuracy over the seeds, between tasks from a quarter to twice that."""

@@ -18,13 +18,13 @@ import pytest
 
 from liafseq.tasks import worker
 from liafseq.tasks.babi import model
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.metrics import read_metrics, so_far
 from liafseq.tasks.storage import files
 from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 from liafseq.tasks.study import compare
 
-from .small_stories import write_stories
+from ..small_stories import write_stories
 
 # One process loads everything once. A study is a fork of it with a process group of its own, and its
 # workers, which speak with it as always, are forks as well: so a kill of the group is a real one, and
@@ -37,11 +37,11 @@ import torch
 from liafseq.tasks import training, worker, workers
 from liafseq.tasks.babi import adapter, data, encode, model
 from liafseq.tasks.babi.stories import sources
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.study import compare
 
 base = Path(sys.argv[1])
-runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[2])]
+runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[2])]
 torch.set_num_threads(1)
 training._PROGRESS_SECONDS = -1
 prepared = data.prepare(runs[0])
@@ -175,8 +175,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(source: Path, **fields: Any) -> BabiRun:
-    return BabiRun(**({"model": "gru", "source": str(source), "epochs": 3, **SMALL} | fields))
+def make(source: Path, **fields: Any) -> BabiConfig:
+    return BabiConfig(**({"model": "gru", "source": str(source), "epochs": 3, **SMALL} | fields))
 
 
 def untimed(value: Any) -> Any:
@@ -185,7 +185,7 @@ def untimed(value: Any) -> Any:
     return [untimed(part) for part in value] if isinstance(value, list) else value
 
 
-def kept(folder: Path, runs: Sequence[BabiRun]) -> dict[str, Any]:
+def kept(folder: Path, runs: Sequence[BabiConfig]) -> dict[str, Any]:
     """All that a study found: as bytes or text, so that equal is equal to the last digit."""
     found: dict[str, Any] = {}
     for run in runs:
@@ -288,11 +288,11 @@ def test_a_limit_of_the_system_on_files_fails_the_run_that_meets_it(source: Path
     runs = [make(source, epochs=1), make(source, epochs=1, hidden_size=60)]
     script = """
 import json, resource, sys
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.study import compare
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[1])]
-runs[1] = BabiRun.from_json({**runs[1].to_json(), "seed": 1})
+runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[1])]
+runs[1] = BabiConfig.from_json({**runs[1].to_json(), "seed": 1})
 print(json.dumps(compare(runs, sys.argv[2])["runs"]))
 """
     done = subprocess.run(
@@ -337,7 +337,7 @@ def damage_bit(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BabiRun]]:
+def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BabiConfig]]:
     folder = tmp_path_factory.mktemp("finished")
     runs = [make(source), make(source, seed=1)]
     compare(runs, folder, engine=here)
@@ -360,7 +360,7 @@ def cut(path: Path) -> None:
     ids=["result-cut", "result-other", "metrics-cut", "metrics-bytes", "config-cut"],
 )  # fmt: skip
 def test_damaged_small_files_are_made_again(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
 ) -> None:
     whole, runs = finished
     folder = tmp_path / "study"
@@ -380,7 +380,7 @@ def test_damaged_small_files_are_made_again(
 @pytest.mark.parametrize("damage", [cut, damage_bit], ids=["cut", "bit"])
 @pytest.mark.parametrize("name", ["resume.safetensors", "checkpoint.safetensors"])
 def test_a_damaged_checkpoint_fails_its_run_alone(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], None]
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     whole, runs = finished
     folder = tmp_path / "study"
@@ -403,7 +403,7 @@ def test_a_damaged_checkpoint_fails_its_run_alone(
 
 
 def test_a_damaged_results_file_is_written_again(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path
 ) -> None:
     whole, runs = finished
     shutil.copytree(whole, tmp_path / "study")

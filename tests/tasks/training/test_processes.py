@@ -17,7 +17,7 @@ from liafseq.tasks.launch import launch, make_fabric
 from liafseq.tasks.metrics import read_metrics
 from liafseq.tasks.nodes import Node, this_node
 
-from .waiting import alive, wait_for
+from ..waiting import alive, wait_for
 
 HELPERS = """
 import os, signal, time

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 
-from .small_stories import write_stories
+from ..small_stories import write_stories
 
 # One process loads everything once; each attempt is a fork of it, so that a kill is a real one and
 # hundreds of them are quick. An event is a batch, or the moment before or after a file gets its name.
@@ -22,9 +22,9 @@ from liafseq.tasks import training
 from liafseq.tasks.babi import data, encode, model
 from liafseq.tasks.babi.stories import sources
 from liafseq.tasks.babi.adapter import run
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 
-config = BabiRun.from_json(json.loads(sys.argv[1]))
+config = BabiConfig.from_json(json.loads(sys.argv[1]))
 base = Path(sys.argv[2])
 torch.set_num_threads(1)
 training._PROGRESS_SECONDS = -1
@@ -113,7 +113,7 @@ def metrics(folder):
 )
 def test_killed_at_every_moment_the_metrics_are_the_same(tmp_path):
     write_stories(tmp_path / "data")
-    config = BabiRun(
+    config = BabiConfig(
         model="liaf",
         source=str(tmp_path / "data"),
         questions=40,

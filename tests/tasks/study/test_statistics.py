@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from liafseq.tasks.statistics import (
+from liafseq.tasks.study.statistics import (
     bootstrap_interval,
     compare_pairs,
     holm,
