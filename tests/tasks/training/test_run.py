@@ -221,7 +221,7 @@ def test_evaluate_errors(finished: Finished, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished.folder, copy)
     (copy / "data.json").write_text('{"words": 3}')
-    with pytest.raises(ValueError, match=r"data\.json: not a vocabulary"):
+    with pytest.raises(ValueError, match=r"data\.json: vocabulary: not a vocabulary"):
         load(copy)
     (copy / "data.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"data\.json"):
