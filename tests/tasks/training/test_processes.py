@@ -72,22 +72,23 @@ def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None
     config = json.loads((folder / "config.json").read_text())["config"]
     assert (config["devices"], config["nodes"]) == (2, 1)
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
-        "checkpoint.safetensors", "config.json", "metrics.jsonl", "result.json", "resume.safetensors",
-        "vocab.json",
+        "checkpoint.safetensors", "config.json", "data.json", "metrics.jsonl", "result.json",
+        "resume.safetensors",
     ]  # fmt: skip
-    results = [json.loads((place / "result.json").read_text()) for place in (tmp_path / "one", folder)]
-    count = results[0]["questions"]["train"]
+    one_run, two_run = (Outcome.read(place / "result.json") for place in (tmp_path / "one", folder))
+    count = one_run.examples.train
     assert count % 16 > 1, "fewer than two would join the batch before"
     assert count % 16 % 2, "the last batch is uneven, and so are its shares"
-    curves = [read_metrics(place / "metrics.jsonl") for place in (tmp_path / "one", folder)]
+    curves = [read_log(place / "metrics.jsonl") for place in (tmp_path / "one", folder)]
     assert len(curves[0]) == len(curves[1]) == 3
     for single, shared in zip(*curves, strict=True):
-        for name in ("epoch", "valid_accuracy", "learning_rate"):  # counts and rates: exactly
-            assert single[name] == shared[name], name
+        for name in ("epoch", "valid", "learning_rate"):  # counts and rates: exactly
+            assert getattr(single, name) == getattr(shared, name), name
         for name in ("loss", "valid_loss"):  # the loss of a batch is a sum in float32, in another order
-            assert single[name] == pytest.approx(shared[name], rel=1e-6, abs=0), name
-    for name in ("accuracy", "mean_accuracy", "best_epoch", "epochs_run", "parameters", "questions"):
-        assert results[0][name] == results[1][name], name
+            assert getattr(single, name) == pytest.approx(getattr(shared, name), rel=1e-6, abs=0), name
+    for name in ("best_epoch", "epochs_run", "parameters", "examples"):
+        assert getattr(one_run, name) == getattr(two_run, name), name
+    assert [score.metrics for score in one_run.test.values()] == [score.metrics for score in two_run.test.values()]
     # The first process alone prints.
     assert two.splitlines()[:-1] == one.splitlines()[:-1]
     assert sum(line.startswith("epoch 1/3") for line in err.splitlines()) == 1
