@@ -125,8 +125,8 @@ def test_a_configuration_is_a_value() -> None:
     [
         {},
         {"model": "a b=mlif:levels=3:reset=none", "seed": 2**63 - 1, "learning_rate": 1e-300},
-        {"kind": "story", "hops": 2},
-        {"tasks": "all", "dropout": 0, "story_options": ("people=4",)},
+        {"kind": "story", "hops": 2, "story_options": ("people=4",)},
+        {"tasks": "all", "dropout": 0},
         {"source": "/some/föld er", "variant": "en", "vectors": "glove.txt", "score_test": False},
     ],
     ids=str,
