@@ -127,7 +127,7 @@ def test_tasks_learnt_jointly_are_one_pair_of_runs() -> None:
     assert (found.pairs, found.parts, found.difference) == (4, 2, pytest.approx(0.1))
     apart = [*rows(a=[[0.9] * 4, [0.8] * 4]), *(run for run in joint if run.model == "b")]
     (mixed,) = pairs_of(apart)
-    assert mixed["pairs"] == 4
+    assert mixed.pairs == 4
     values = [0.91, 0.95, 0.93]
     runs = [run_of("a", seed, {"task 1": value, "task 2": value}) for seed, value in enumerate(values)]
     found_interval = mean_interval(runs, ACCURACY, ["task 1", "task 2"], range(3))
