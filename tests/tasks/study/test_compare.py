@@ -18,6 +18,7 @@ from liafseq.tasks.study.compare import Event, run_study, summarise
 from liafseq.tasks.task import find
 from liafseq.tasks.training.progress import Progress
 
+from ..here import here
 from ..made_outcomes import run_of
 from ..small_stories import tiny, write_stories
 from ..waiting import alive, wait_for
@@ -182,7 +183,7 @@ def test_mean_is_over_seeds_that_have_every_task() -> None:
 def test_two_settings_of_one_model_are_two_models_of_a_study(tmp_path: Path, folder: Path) -> None:
     write_stories(tmp_path / "data")
     configs = [tiny(tmp_path / "data", model=model, epochs=1) for model in ("liaf", "liaf:gated=true")]
-    study = run_study(BABI, configs, folder)
+    study = run_study(BABI, configs, folder, engine=here)
     assert not study.failed
     assert study.models == ("liaf", "liaf:gated=true")
     assert [entry.name for entry in study.summary] == ["liaf", "liaf"]
