@@ -57,7 +57,7 @@ class FieldError(ValueError):
     """A setting that cannot be: ``field`` names it, ``text`` says the rest."""
 
     def __init__(self, field: str, text: str) -> None:
-        super().__init__(f"{field}{text if text.startswith(':') else f' {text}'}")
+        super().__init__(f"{field}{text if text.startswith((':', '=')) else f' {text}'}")
         self.field, self.text = field, text
 
     def __reduce__(self) -> Any:
@@ -229,6 +229,9 @@ def _in_one_line(kind: type[BaseModel], error: ValidationError) -> FieldError:
     if first["type"] == "extra_forbidden" or (name and info is None):
         known = ", ".join(sorted(kind.model_fields))
         return FieldError(name, f"is no setting of these; known: {known}")
+    if first["type"] == "missing":
+        inner = ".".join(map(str, first["loc"][1:]))
+        return FieldError(name, f": {inner} is missing" if inner else "is missing")
     mistyped = first["type"].endswith("_type") or isinstance(own, Mistyped)
     raised = FieldTypeError if mistyped else FieldError
     if own is not None:  # what a validator of the field has raised

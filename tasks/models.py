@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
 
 __all__ = [
     "Model", "ModelSpec", "as_spec", "build_conv", "build_layer", "known", "model", "parse_specs", "states",
@@ -266,7 +266,12 @@ def as_spec(value: Any) -> ModelSpec:
     if isinstance(value, ModelSpec):
         return value
     if isinstance(value, str):
-        return ModelSpec.parse(value)
+        try:
+            return ModelSpec.parse(value)
+        except ValidationError:
+            raise  # names what is wrong already
+        except ValueError as error:
+            raise ValueError(f": {error}") from None
     if isinstance(value, Mapping):
         return ModelSpec(**value)
     from liafseq.tasks.config import Mistyped

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from liafseq.tasks.babi.config import BabiConfig
@@ -13,6 +14,7 @@ from liafseq.tasks.babi.encode import Encoded, Questions, encode
 from liafseq.tasks.babi.stories.sources import load
 from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
+from liafseq.tasks.models import ModelSpec
 
 __all__ = ["BabiData", "rows", "split_rows"]
 
@@ -35,6 +37,7 @@ class BabiData:
         Raises:
             FileNotFoundError, ValueError: as of :func:`liafseq.tasks.babi.stories.sources.load`.
         """
+        _forget_changed(config.source)
         if kept is not None:
             return cls(Vocabulary.from_json(kept), trains=False)
         return cls(_vocabulary(_read_from(config)))
@@ -73,7 +76,7 @@ def _read_from(config: BabiConfig, tasks: tuple[int, ...] | None = None) -> Babi
     names = ("source", "variant", "questions", "test_questions", "data_seed", "story_options",
              "valid_fraction")  # fmt: skip
     given = {name: getattr(config, name) for name in names}
-    return BabiConfig(model="gru", tasks=tasks or config.tasks, **given)
+    return BabiConfig(model=ModelSpec(name="gru", label="gru"), tasks=tasks or config.tasks, **given)
 
 
 def _part(config: BabiConfig, split: str) -> tuple[Any, Sequence[int] | None]:
@@ -93,6 +96,21 @@ def _part(config: BabiConfig, split: str) -> tuple[Any, Sequence[int] | None]:
     table = _load(config, number, "train")
     kept, held = hold_out(story_numbers(rows(table)), config.valid_fraction, config.data_seed)
     return table, (kept if split == "train" else held)
+
+
+_STATES: dict[str, Any] = {}
+"""Of each source that was read, its files as they were then."""
+
+
+def _forget_changed(source: str) -> None:
+    """Forgets what was read before files have changed."""
+    path = Path(source)
+    files = sorted(path.rglob("qa*.txt")) if path.is_dir() else [path] if path.is_file() else []
+    state = [(str(file), about.st_mtime_ns, about.st_size) for file in files for about in [file.stat()]]
+    if _STATES.setdefault(source, state) != state:
+        _STATES[source] = state
+        for cached in (_encoded, _vocabulary, _load):
+            cached.cache_clear()
 
 
 # A worker does several runs on equal data, and a run asks for a split more than once.

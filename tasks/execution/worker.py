@@ -117,5 +117,5 @@ def _listen(jobs: queue.SimpleQueue[Job]) -> None:
 
 
 def _send(out: TextIO, message: Message) -> None:
-    out.write(message.model_dump_json(exclude_none=True) + "\n")
+    out.write(message.model_dump_json() + "\n")
     out.flush()

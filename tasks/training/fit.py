@@ -67,7 +67,18 @@ class Fitted:
 def evaluate(
     network: nn.Module, batches: Batches, step: Step, metrics: Sequence[Metric], fabric: Fabric
 ) -> Score:
-    """The score of a data set, without gradients; the network's mode is kept."""
+    """The score of a data set, without gradients; the network's mode is kept.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    sums = _sums(network, batches, step, fabric)
+    if not math.isfinite(sums.loss):
+        raise FloatingPointError(f"the loss of the {batches.examples} examples is not finite: {sums.loss}")
+    return _score(sums, metrics)
+
+
+def _sums(network: nn.Module, batches: Batches, step: Step, fabric: Fabric) -> Sums:
     training = network.training
     network.eval()
     total = _Total(fabric)
@@ -75,7 +86,10 @@ def evaluate(
         for batch in batches.epoch(0, fabric.global_rank, fabric.world_size):
             total.add(step(network, fabric.to_device(batch)))
     network.train(training)
-    sums = total.sums()
+    return total.sums()
+
+
+def _score(sums: Sums, metrics: Sequence[Metric]) -> Score:
     return Score(
         count=int(sums.count),
         loss=sums.loss / sums.count,
@@ -123,13 +137,14 @@ def fit(
         # One stream per rank, so that dropout differs between the processes.
         torch.manual_seed(_mixed(config.seed, epoch, fabric.global_rank))
         loss = _one_epoch(epoch, wrapped, optimizer, train, step, config, fabric, log, metric, progress)
-        score = evaluate(wrapped, valid, step, metrics, fabric) if math.isfinite(loss) else None
-        if score is None or not math.isfinite(score.loss):
+        sums = _sums(wrapped, valid, step, fabric) if math.isfinite(loss) else None
+        if sums is None or not math.isfinite(sums.loss):
             raise FloatingPointError(
                 f"the loss is no longer finite in epoch {epoch} (training {loss}, validation "
-                f"{'-' if score is None else score.loss}); try a lower learning_rate or clip than "
+                f"{'-' if sums is None else sums.loss}); try a lower learning_rate or clip than "
                 f"{config.learning_rate:g} and {config.clip:g}"
             )
+        score = _score(sums, metrics)
         log.append(
             Epoch(
                 epoch=epoch,
@@ -163,10 +178,11 @@ def fit(
 def _first_step(network: nn.Module, train: Batches, step: Step, fabric: Fabric) -> float:
     """Compiles what a step needs on a copy of the network, so that it does not count as training; seconds."""
     started = time.perf_counter()
-    trial = copy.deepcopy(network).to(fabric.device).train()
+    precision = fabric.strategy.precision
+    trial = precision.convert_module(copy.deepcopy(network)).to(fabric.device).train()
     batch = next(iter(train.epoch(1, fabric.global_rank, fabric.world_size)))
-    with fabric.autocast():
-        tally = step(trial, fabric.to_device(batch))
+    with precision.forward_context():
+        tally = step(trial, precision.convert_input(fabric.to_device(batch)))
     if tally.loss.requires_grad:
         tally.loss.backward()
     return round(time.perf_counter() - started, 3)
@@ -194,8 +210,8 @@ class _Total:
         sums = self._sum
         assert sums is not None
         if self._fabric.world_size > 1:
-            sums = self._fabric.all_reduce(sums, reduce_op="sum")
-            assert isinstance(sums, Tensor)
+            reduced: Any = self._fabric.all_reduce(sums, reduce_op="sum")
+            sums = reduced
         loss, count, *values = sums.tolist()
         return Sums(loss, count, tuple(values))
 
@@ -225,7 +241,7 @@ def _one_epoch(
         examples: Any = tally.count
         if world > 1:
             # Processes average their gradients; this makes it the mean over all examples of the batch.
-            everyone = fabric.all_reduce(torch.tensor(float(examples), device=fabric.device), reduce_op="sum")
+            everyone: Any = fabric.all_reduce(torch.tensor(float(examples), device=fabric.device), reduce_op="sum")
             examples = everyone / world
         optimizer.zero_grad()
         fabric.backward(tally.loss / examples)

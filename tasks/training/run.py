@@ -285,7 +285,11 @@ def load(folder: str | Path) -> Trained:
     folder = Path(folder)
     task, config = read_config(folder)
     weights, about = load_tensors(folder / CHECKPOINT)
-    data = task.data(config, read_json(folder / DATA))
+    kept = read_json(folder / DATA)
+    try:
+        data = task.data(config, kept)
+    except ValueError as error:
+        raise ValueError(f"{folder / DATA}: {error}") from error
     with torch_for(config):
         network = task.network(config, data)
     load_into(network, weights, folder / CHECKPOINT)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.engines import engine_of
 from liafseq.tasks.metrics import read_metrics
 from liafseq.tasks.study import compare
@@ -41,12 +41,12 @@ def run(config, folder, *, progress=None):
 STUDY = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.engines import engine_of
 from liafseq.tasks.study import compare
 
 folder = Path(sys.argv[1])
-runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[2])]
+runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[2])]
 
 def kill():
     while not (folder / "victim").exists() or not (folder / "victim").read_text():
@@ -78,7 +78,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tmp_path: Path)
     code.mkdir()
     (code / "liafseq_ray_runner.py").write_text(RUNNER)
     small = {"questions": 100, "test_questions": 20, "hidden_size": 4, "embedding_size": 4, "epochs": 4}
-    runs = [BabiRun(model=model, seed=seed, **small) for model in ("rnn", "gru") for seed in (0, 1)]
+    runs = [BabiConfig(model=model, seed=seed, **small) for model in ("rnn", "gru") for seed in (0, 1)]
     folder = tmp_path / "ray"
     path = os.pathsep.join([str(code), *(entry for entry in sys.path if entry)])
     done = subprocess.run(

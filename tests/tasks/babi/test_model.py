@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.babi.encode import Batch, encode
-from liafseq.tasks.babi.model import BabiModel, tally
+from liafseq.tasks.babi.model import BabiModel
+from liafseq.tasks.babi.task import Babi
 from liafseq.tasks.babi.vocab import Vocabulary
 
 ROWS = [
@@ -24,7 +25,7 @@ MODELS = ("liaf", "lif", "dalif", "mlif", "rnn", "gru", "lstm")
 
 def make(**fields):
     torch.manual_seed(0)
-    config = BabiRun(**({"model": "gru", "embedding_size": 5, "hidden_size": 6} | fields))
+    config = BabiConfig(**({"model": "gru", "embedding_size": 5, "hidden_size": 6} | fields))
     return BabiModel(config, len(VOCABULARY.words), len(VOCABULARY.answers)).eval()
 
 
@@ -88,7 +89,7 @@ def test_the_readouts_differ_and_both_is_the_two_side_by_side():
 @pytest.mark.parametrize("model", ["gru", "rnn"])
 def test_there_is_no_membrane_without_a_second_state(model, readout):
     with pytest.raises(ValueError, match=f"readout='{readout}' needs a second state, which {model} has not"):
-        BabiRun(model=model, readout=readout)
+        BabiConfig(model=model, readout=readout)
 
 
 def test_both_directions_of_the_last_layer_answer():
@@ -109,10 +110,10 @@ def test_tally_counts_unseen_answers_as_wrong_and_leaves_them_out_of_the_loss():
     def always(*_):
         return torch.tensor([[0.0, 1.0, 0.0]]).expand(4, 3)
 
-    found = tally(always, batch)
+    found = Babi().step(always, batch)
     one = math.log(2 + math.e)
     assert found.loss.item() == pytest.approx(3 * one - 1)
-    assert (found.correct.item(), found.count) == (1, 4)
+    assert (found.sums.tolist(), found.count) == ([1], 4)
 
 
 def test_dropout_acts_with_one_layer_too():
@@ -131,5 +132,5 @@ def test_lengths_stay_on_the_cpu():
 
 @pytest.mark.parametrize(("model", "count"), [("gru", 58_272), ("lstm", 77_216), ("rnn", 20_384)])
 def test_numbers_of_parameters(model, count):
-    built = BabiModel(BabiRun(model=model), 21, 6)
+    built = BabiModel(BabiConfig(model=model), 21, 6)
     assert sum(parameter.numel() for parameter in built.parameters()) == count

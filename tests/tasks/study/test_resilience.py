@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import math
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liafseq.tasks import worker
-from liafseq.tasks.babi import model
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.metrics import read_metrics, so_far
+from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.results import Reached, Study
 from liafseq.tasks.storage import files
 from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
-from liafseq.tasks.study import compare
+from liafseq.tasks.study.compare import run_study
+from liafseq.tasks.task import ACCURACY, find
+from liafseq.tasks.training.log import reached, read_log
 
-from .small_stories import write_stories
+from ..here import here
+from ..small_stories import tiny, write_stories
+
+BABI = find("babi")
 
 # One process loads everything once. A study is a fork of it with a process group of its own, and its
 # workers, which speak with it as always, are forks as well: so a kill of the group is a real one, and
@@ -34,20 +36,19 @@ SCRIPT = r"""
 import json, multiprocessing, os, random, signal, sys
 from pathlib import Path
 import torch
-from liafseq.tasks import training, worker, workers
-from liafseq.tasks.babi import adapter, data, encode, model
-from liafseq.tasks.babi.stories import sources
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.study import compare
+from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.execution import pool, worker
+from liafseq.tasks.study.compare import run_study
+from liafseq.tasks.task import find
+from liafseq.tasks.training import fit
+from liafseq.tasks.training.run import run as do
 
 base = Path(sys.argv[1])
-runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[2])]
+runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[2])]
 torch.set_num_threads(1)
-training._PROGRESS_SECONDS = -1
-prepared = data.prepare(runs[0])
-tests = data.load_split(runs[0], 1, "test", prepared.vocabulary)
-data.prepare, data.load_split = lambda config: prepared, lambda *_: tests
-adapter.run(runs[0], base / "first")  # and all that it imports
+fit._PROGRESS_SECONDS = -1
+babi = find("babi")
+do(babi, runs[0], base / "first")  # and all that it imports and reads
 move, opened, report = Path.replace, Path.open, worker._Reporter.__call__
 
 
@@ -129,9 +130,9 @@ def attempt(folder, kill_at):
     status = 1
     try:
         os.setpgid(0, 0)
-        workers.subprocess.Popen = Forked
+        pool.subprocess.Popen = Forked
         Path.replace, Path.open, worker._Reporter.__call__ = watched, halved, told
-        compare(runs, folder, jobs=2)
+        run_study(babi, runs, folder, jobs=2)
         status = 0
     except BaseException:
         import traceback
@@ -146,7 +147,7 @@ largest, chance = total // 10, random.Random(5)
 folder, kills = base / "killed", 0
 # What an earlier study left: it stays until there is another whole one.
 folder.mkdir()
-earlier = json.dumps({"runs": []})
+earlier = (base / "earlier.json").read_text()
 (folder / "results.json").write_text(earlier)
 ended = False
 while kills < 20:
@@ -165,18 +166,11 @@ assert status == 0, status
 print(json.dumps({"total": total, "largest": largest, "kills": kills}))
 """
 
-SMALL = {"embedding_size": 4, "hidden_size": 4, "batch_size": 16, "learning_rate": 0.05}
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stories")
     write_stories(folder)
     return folder
-
-
-def make(source: Path, **fields: Any) -> BabiRun:
-    return BabiRun(**({"model": "gru", "source": str(source), "epochs": 3, **SMALL} | fields))
 
 
 def untimed(value: Any) -> Any:
@@ -185,41 +179,37 @@ def untimed(value: Any) -> Any:
     return [untimed(part) for part in value] if isinstance(value, list) else value
 
 
-def kept(folder: Path, runs: Sequence[BabiRun]) -> dict[str, Any]:
+def kept(folder: Path, configs: Sequence[BabiConfig]) -> dict[str, Any]:
     """All that a study found: as bytes or text, so that equal is equal to the last digit."""
     found: dict[str, Any] = {}
-    for run in runs:
-        own = folder / run.key()
-        found[run.key()] = [
-            json.dumps(untimed(read_metrics(own / "metrics.jsonl"))),
+    for config in configs:
+        own = folder / config.key()
+        found[config.key()] = [
+            json.dumps(untimed([line.to_json() for line in read_log(own / "metrics.jsonl")])),
             json.dumps(untimed(json.loads((own / "result.json").read_text()))),
             (own / "checkpoint.safetensors").read_bytes(),
         ]
     return {**found, "results": json.dumps(untimed(json.loads((folder / "results.json").read_text())))}
 
 
-def here(jobs: Sequence[dict[str, Any]], **_: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """An engine in this process, so that a fault can be put into it."""
-    for index, job in enumerate(jobs):
-        notes: list[str] = []
-        handler = worker.Notes(notes.append)
-        logging.getLogger("liafseq").addHandler(handler)
-        try:
-            message = worker.perform(job)
-        finally:
-            logging.getLogger("liafseq").removeHandler(handler)
-        for text in notes:
-            yield index, {"kind": "note", "text": text}
-        yield index, message
+def study_of(configs: Sequence[BabiConfig], folder: Path, **more: Any) -> Study:
+    """The study, done in this process."""
+    return run_study(BABI, configs, folder, engine=here, **more)
+
+
+def same(one: Study, other: Study) -> bool:
+    return bool(untimed(one.to_json()) == untimed(other.to_json()))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of a process; there is no fork here")
 def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) -> None:
     runs = [
-        make(source, model=name, seed=seed, epochs=4, dropout=0.2)
+        tiny(source, model=name, seed=seed, epochs=4, dropout=0.2)
         for seed in (0, 1)
         for name in ("gru", "rnn")
     ]
+    # An earlier study of the first run alone, whose folder is gone.
+    study_of(runs[:1], tmp_path / "earlier").write(tmp_path / "earlier.json")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps([run.to_json() for run in runs])],
         capture_output=True,
@@ -253,31 +243,30 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, when: Callable[[str], bool]) -> N
 def test_a_full_disk_is_the_message_of_a_row_and_the_others_go_on(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [make(source), make(source, seed=1)]
-    whole = compare(runs, tmp_path / "whole", engine=here)
+    runs = [tiny(source), tiny(source, seed=1)]
+    whole = study_of(runs, tmp_path / "whole")
     writes = iter(range(1000))
     with monkeypatch.context() as patch:
         # The second commit of the first run.
         full_disk(patch, lambda name: "resume" in name and next(writes) == 1)
-        results = compare(runs, tmp_path / "full", engine=here)
-    first, second = results["runs"]
+        first, second = study_of(runs, tmp_path / "full").runs
     resume = tmp_path / "full" / runs[0].key() / "resume.safetensors"
-    assert first["error"] == f"OSError: {resume}: cannot be written: No space left on device"
-    assert (first["status"], first["epochs_run"]) == ("failed", 1)
-    assert first["valid_accuracy"] == read_metrics(resume.parent / "metrics.jsonl")[0]["valid_accuracy"]
-    assert untimed(second) == untimed(whole["runs"][1])
-    assert untimed(compare(runs, tmp_path / "full", engine=here)) == untimed(whole)
+    assert first.error == f"OSError: {resume}: cannot be written: No space left on device"
+    lines = read_log(resume.parent / "metrics.jsonl")
+    assert first.reached == Reached(epochs_run=1, best_epoch=1, valid=lines[0].valid["accuracy"])
+    assert untimed(second.to_json()) == untimed(whole.runs[1].to_json())
+    assert same(study_of(runs, tmp_path / "full"), whole)
 
 
 def test_results_that_cannot_be_written_leave_those_of_before(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [make(source, epochs=1)]
-    compare(runs, tmp_path, engine=here)
+    runs = [tiny(source, epochs=1)]
+    study_of(runs, tmp_path)
     before = (tmp_path / "results.json").read_bytes()
     full_disk(monkeypatch, lambda name: "results.json" in name)
     with pytest.raises(OSError, match=r"results\.json: cannot be written: No space left on device") as raised:
-        compare([*runs, make(source, epochs=1, seed=1)], tmp_path, engine=here)
+        study_of([*runs, tiny(source, epochs=1, seed=1)], tmp_path)
     assert raised.value.errno == errno.ENOSPC
     assert (tmp_path / "results.json").read_bytes() == before
 
@@ -285,15 +274,16 @@ def test_results_that_cannot_be_written_leave_those_of_before(
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of a process")
 def test_a_limit_of_the_system_on_files_fails_the_run_that_meets_it(source: Path, tmp_path: Path) -> None:
     """The same by the system itself: files of the larger model are over the limit of this process."""
-    runs = [make(source, epochs=1), make(source, epochs=1, hidden_size=60)]
+    runs = [tiny(source, epochs=1), tiny(source, epochs=1, hidden_size=60)]
     script = """
 import json, resource, sys
-from liafseq.tasks.babi.config import BabiRun
-from liafseq.tasks.study import compare
+from liafseq.tasks.babi.config import BabiConfig
+from liafseq.tasks.study.compare import run_study
+from liafseq.tasks.task import find
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-runs = [BabiRun.from_json(run) for run in json.loads(sys.argv[1])]
-runs[1] = BabiRun.from_json({**runs[1].to_json(), "seed": 1})
-print(json.dumps(compare(runs, sys.argv[2])["runs"]))
+runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[1])]
+runs[1] = BabiConfig.from_json({**runs[1].to_json(), "seed": 1})
+print(json.dumps([run.error for run in run_study(find("babi"), runs, sys.argv[2]).runs]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps([run.to_json() for run in runs]), str(tmp_path)],
@@ -304,20 +294,20 @@ print(json.dumps(compare(runs, sys.argv[2])["runs"]))
     )
     assert done.returncode == 0, done.stderr
     small, large = json.loads(done.stdout.splitlines()[-1])
-    assert small["status"] == "finished"
-    assert large["status"] == "failed"
-    assert large["error"].endswith("resume.safetensors: cannot be written: File too large")
+    assert small is None
+    assert large.endswith("resume.safetensors: cannot be written: File too large")
 
 
 def test_a_run_folder_that_cannot_be_used_fails_that_run_alone(source: Path, tmp_path: Path) -> None:
-    runs = [make(source, epochs=1), make(source, epochs=1, seed=1)]
+    runs = [tiny(source, epochs=1), tiny(source, epochs=1, seed=1)]
     (tmp_path / runs[0].key()).write_text("a file where the folder should be")
-    first, second = compare(runs, tmp_path, engine=here)["runs"]
-    assert first["status"] == "failed"
-    assert first["error"].startswith("FileExistsError: ")
-    assert runs[0].key() in first["error"]
-    assert (first["epochs_run"], first["best_epoch"], first["valid_accuracy"]) == (0, None, None)
-    assert second["status"] == "finished"
+    first, second = study_of(runs, tmp_path).runs
+    assert not first.finished
+    assert first.error is not None
+    assert first.error.startswith("FileExistsError: ")
+    assert runs[0].key() in first.error
+    assert first.reached == Reached(epochs_run=0, best_epoch=None, valid=None)
+    assert second.finished
 
 
 @pytest.mark.skipif(
@@ -326,7 +316,7 @@ def test_a_run_folder_that_cannot_be_used_fails_that_run_alone(source: Path, tmp
 def test_a_study_folder_without_permission_is_one_error(source: Path, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(PermissionError, match="closed"):
-        compare([make(source)], tmp_path / "closed", engine=here)
+        study_of([tiny(source)], tmp_path / "closed")
 
 
 def damage_bit(path: Path) -> None:
@@ -337,10 +327,10 @@ def damage_bit(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BabiRun]]:
+def finished(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BabiConfig]]:
     folder = tmp_path_factory.mktemp("finished")
-    runs = [make(source), make(source, seed=1)]
-    compare(runs, folder, engine=here)
+    runs = [tiny(source), tiny(source, seed=1)]
+    study_of(runs, folder)
     return folder, runs
 
 
@@ -360,14 +350,14 @@ def cut(path: Path) -> None:
     ids=["result-cut", "result-other", "metrics-cut", "metrics-bytes", "config-cut"],
 )  # fmt: skip
 def test_damaged_small_files_are_made_again(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
 ) -> None:
     whole, runs = finished
     folder = tmp_path / "study"
     shutil.copytree(whole, folder)
     damage(folder / runs[0].key() / name)
     events: list[tuple[str, str | None]] = []
-    compare(runs, folder, engine=here, on_progress=lambda event: events.append((event.kind, event.text)))
+    study_of(runs, folder, on_progress=lambda event: events.append((event.kind, event.text)))
     assert [kind for kind, _ in events] == ["kept", "note", "finished"]
     text = events[1][1] or ""
     assert note in text
@@ -380,7 +370,7 @@ def test_damaged_small_files_are_made_again(
 @pytest.mark.parametrize("damage", [cut, damage_bit], ids=["cut", "bit"])
 @pytest.mark.parametrize("name", ["resume.safetensors", "checkpoint.safetensors"])
 def test_a_damaged_checkpoint_fails_its_run_alone(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path, name: str, damage: Callable[[Path], None]
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     whole, runs = finished
     folder = tmp_path / "study"
@@ -389,55 +379,56 @@ def test_a_damaged_checkpoint_fails_its_run_alone(
     (own / "result.json").unlink()
     # The best epoch an earlier one, so that its weights are in the checkpoint alone.
     tensors, state = load_tensors(own / "resume.safetensors")
-    state["metrics"][0]["valid_accuracy"] = 2.0
+    state["log"][0]["valid"]["accuracy"] = 2.0
     save_tensors(own / "resume.safetensors", tensors, state)
     damage(own / name)
     before = (own / "metrics.jsonl").read_bytes()
-    first, second = compare(runs, folder, engine=here)["runs"]
-    assert first["status"] == "failed"
-    assert f"{own / name}: damaged, or not a checkpoint of liafseq" in first["error"]
-    assert "delete the run folder" in first["error"]
-    assert first["epochs_run"] == 3
+    first, second = study_of(runs, folder).runs
+    assert not first.finished
+    assert f"{own / name}: damaged, or not a checkpoint of liafseq" in (first.error or "")
+    assert "delete the run folder" in (first.error or "")
+    assert first.reached is not None
+    assert first.reached.epochs_run == 3
     assert (own / "metrics.jsonl").read_bytes() == before
-    assert second["status"] == "finished"
+    assert second.finished
 
 
 def test_a_damaged_results_file_is_written_again(
-    finished: tuple[Path, list[BabiRun]], tmp_path: Path
+    finished: tuple[Path, list[BabiConfig]], tmp_path: Path
 ) -> None:
     whole, runs = finished
     shutil.copytree(whole, tmp_path / "study")
     cut(tmp_path / "study" / "results.json")
-    compare(runs, tmp_path / "study", engine=here)
+    study_of(runs, tmp_path / "study")
     assert kept(tmp_path / "study", runs) == kept(whole, runs)
 
 
 def test_a_loss_that_is_no_number_stops_its_run_and_keeps_the_best_epoch(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = [make(source, model="rnn", epochs=4), make(source, epochs=4)]
-    whole = compare(runs, tmp_path / "whole", engine=here)
-    tally, batches = model.tally, [0]
+    runs = [tiny(source, model="rnn", epochs=4), tiny(source, epochs=4)]
+    whole = study_of(runs, tmp_path / "whole")
+    step, batches = type(BABI).step, [0]
 
-    def breaks(network: Any, batch: Any) -> Any:
-        found = tally(network, batch)
+    def breaks(self: Any, network: Any, batch: Any) -> Any:
+        found = step(self, network, batch)
         if type(network.story).__name__ != "RNN":
             return found
         batches[0] += network.training
-        return found._replace(loss=found.loss * math.nan) if batches[0] > 7 else found
+        return found._replace(loss=found.loss * math.nan) if batches[0] > 8 else found
 
     with monkeypatch.context() as patch:
-        patch.setattr(model, "tally", breaks)
-        rnn, gru = compare(runs, tmp_path / "broken", engine=here)["runs"]
-    lines = read_metrics(tmp_path / "whole" / runs[0].key() / "metrics.jsonl")
-    assert rnn["status"] == "failed"
-    assert rnn["error"].startswith("FloatingPointError: the loss is no longer finite in epoch 3 ")
+        patch.setattr(type(BABI), "step", breaks)
+        rnn, gru = study_of(runs, tmp_path / "broken").runs
+    lines = read_log(tmp_path / "whole" / runs[0].key() / "metrics.jsonl")
+    assert (rnn.error or "").startswith("FloatingPointError: the loss is no longer finite in epoch 3 ")
     own = tmp_path / "broken" / runs[0].key()
-    assert so_far(own) == {key: rnn[key] for key in ("epochs_run", "best_epoch", "valid_accuracy")}
-    assert rnn["epochs_run"] == 2
-    assert rnn["valid_accuracy"] == max(line["valid_accuracy"] for line in lines[:2])
-    assert load_tensors(own / "checkpoint.safetensors")[1]["epoch"] == rnn["best_epoch"]
+    assert rnn.reached is not None
+    assert reached(own, ACCURACY) == rnn.reached
+    assert rnn.reached.epochs_run == 2
+    assert rnn.reached.valid == max(line.valid["accuracy"] for line in lines[:2])
+    assert load_tensors(own / "checkpoint.safetensors")[1]["epoch"] == rnn.reached.best_epoch
     assert "FloatingPointError" in (own / "error.txt").read_text()
-    assert untimed(gru) == untimed(whole["runs"][1])
+    assert untimed(gru.to_json()) == untimed(whole.runs[1].to_json())
     # It goes on from the last good epoch, where the cause is gone.
-    assert untimed(compare(runs, tmp_path / "broken", engine=here)) == untimed(whole)
+    assert same(study_of(runs, tmp_path / "broken"), whole)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from liafseq.tasks.babi import adapter, data
-from liafseq.tasks.babi.config import BabiRun
+from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.fairness import fairness
 from liafseq.tasks.models import check_model, model_names, neuron_options
 from liafseq.tasks.search import NEURON_SPACE, SEED, Among, LogUniform, Search, candidates, settle
@@ -22,7 +22,7 @@ SPACE = {"learning_rate": LogUniform(1e-4, 1e-1), "hidden_size": Among((4, 8, 16
 
 
 def test_a_longer_search_begins_with_the_shorter_one() -> None:
-    run = BabiRun(model="lif")
+    run = BabiConfig(model="lif")
     two, four, nine = (candidates(Search(count, SPACE), run) for count in (2, 4, 9))
     assert two[0] == {}
     assert four[:2] == two
@@ -32,7 +32,7 @@ def test_a_longer_search_begins_with_the_shorter_one() -> None:
 
 def test_sizes_and_rates_are_the_same_for_every_model() -> None:
     def shared(model: str) -> list[list[Any]]:
-        found = candidates(Search(6, SPACE), BabiRun(model=model))
+        found = candidates(Search(6, SPACE), BabiConfig(model=model))
         return [[settings.get(name) for name in SPACE] for settings in found]
 
     assert shared("gru") == shared("liaf") == shared("dalif")
@@ -40,7 +40,7 @@ def test_sizes_and_rates_are_the_same_for_every_model() -> None:
 
 
 def test_the_draws_fill_the_space() -> None:
-    drawn = candidates(Search(400, SPACE), BabiRun(model="mlif"))[1:]
+    drawn = candidates(Search(400, SPACE), BabiConfig(model="mlif"))[1:]
     rates = [settings["learning_rate"] for settings in drawn]
     assert all(1e-4 <= rate <= 1e-1 for rate in rates)
     for low, high in ((1e-4, 1e-3), (1e-3, 1e-2), (1e-2, 1e-1)):  # a third of the draws in each decade
@@ -52,7 +52,7 @@ def test_the_draws_fill_the_space() -> None:
 
 
 def test_what_is_given_by_hand_is_not_searched() -> None:
-    run = BabiRun(model="lif", options={"decay": 0.33})
+    run = BabiConfig(model="lif", options={"decay": 0.33})
     for settings in candidates(Search(5, SPACE), run)[2::2]:
         assert set(settings["options"]) == {"threshold", "surrogate_width"}
 
@@ -72,9 +72,9 @@ class Rows:
 
     def __init__(self, rule: Any) -> None:
         self.rule = rule
-        self.asked: list[BabiRun] = []
+        self.asked: list[BabiConfig] = []
 
-    def __call__(self, runs: Sequence[BabiRun]) -> list[dict[str, Any]]:
+    def __call__(self, runs: Sequence[BabiConfig]) -> list[dict[str, Any]]:
         self.asked += runs
         rows = []
         for run in runs:
@@ -90,9 +90,9 @@ class Rows:
         return rows
 
 
-def study(models: Sequence[str] = ("gru", "lif"), tasks: Sequence[int] = (1, 6)) -> list[BabiRun]:
+def study(models: Sequence[str] = ("gru", "lif"), tasks: Sequence[int] = (1, 6)) -> list[BabiConfig]:
     return [
-        BabiRun(model=model, tasks=(task,), seed=seed)
+        BabiConfig(model=model, tasks=(task,), seed=seed)
         for seed in (0, 1)
         for task in tasks
         for model in models
@@ -100,7 +100,7 @@ def study(models: Sequence[str] = ("gru", "lif"), tasks: Sequence[int] = (1, 6))
 
 
 def test_the_best_mean_over_all_tasks_is_chosen_once_a_model() -> None:
-    def rule(run: BabiRun) -> float:
+    def rule(run: BabiConfig) -> float:
         # Task 1 alone would take the size of 16, but task 6 loses more by it than task 1 wins.
         scores = {4: (0.5, 0.5), 8: (0.6, 0.6), 16: (0.7, 0.1), 64: (0.4, 0.4)}[run.hidden_size]
         return scores[run.tasks == (6,)]
@@ -138,7 +138,7 @@ def test_a_search_on_some_tasks_chooses_for_all() -> None:
     with pytest.raises(ValueError, match="no run of the study is on these tasks of the search alone: 2"):
         settle(study(), Search(8, SPACE, tasks=(1, 2)), do)
     with pytest.raises(ValueError, match="alone: 1"):
-        settle([BabiRun(tasks=(1, 6))], Search(8, SPACE, tasks=(1,)), do)
+        settle([BabiConfig(tasks=(1, 6))], Search(8, SPACE, tasks=(1,)), do)
 
 
 def test_equals_and_failures_leave_the_given_settings() -> None:
@@ -149,7 +149,7 @@ def test_equals_and_failures_leave_the_given_settings() -> None:
     assert runs == study()
     assert found["models"]["lif"]["tried"][2]["errors"] == ["x", "x"]
 
-    def given_fails(run: BabiRun) -> float | None:
+    def given_fails(run: BabiConfig) -> float | None:
         return None if run.hidden_size == 64 and run.tasks == (6,) else 0.1
 
     _, found = settle(study(), Search(3, SPACE), Rows(given_fails))
@@ -208,7 +208,7 @@ SMALL = {"questions": 60, "test_questions": 20, "hidden_size": 4, "embedding_siz
 
 
 def test_a_search_of_a_real_study_is_kept_and_repeated(tmp_path: Path) -> None:
-    runs = [BabiRun(model=model, **SMALL) for model in ("gru", "lif")]
+    runs = [BabiConfig(model=model, **SMALL) for model in ("gru", "lif")]
     search = Search(3, {"learning_rate": LogUniform(1e-3, 1e-1), "dropout": Among((0.0, 0.5))})
     results = compare(runs, tmp_path, search=search, engine=here)
     assert [row["status"] for row in results["runs"]] == ["finished", "finished"]
@@ -240,12 +240,12 @@ def test_a_run_without_score_test_opens_no_test_questions(
 ) -> None:
     load = data._load
 
-    def guarded(config: BabiRun, task: int, split: str) -> Any:
+    def guarded(config: BabiConfig, task: int, split: str) -> Any:
         assert split != "test"
         return load(config, task, split)
 
     monkeypatch.setattr(data, "_load", guarded)
-    result = adapter.run(BabiRun(model="gru", score_test=False, **SMALL), tmp_path)
+    result = adapter.run(BabiConfig(model="gru", score_test=False, **SMALL), tmp_path)
     assert result["questions"]["test"] == {}
     with pytest.raises(AssertionError):
-        adapter.run(BabiRun(model="gru", **SMALL), tmp_path / "other")
+        adapter.run(BabiConfig(model="gru", **SMALL), tmp_path / "other")

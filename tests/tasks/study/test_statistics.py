@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from liafseq.tasks.statistics import (
+from liafseq.tasks.results import Pair, Run
+from liafseq.tasks.study.statistics import (
     bootstrap_interval,
     compare_pairs,
     holm,
@@ -16,20 +17,24 @@ from liafseq.tasks.statistics import (
     pairs_needed,
     sign_flip_p,
 )
+from liafseq.tasks.task import ACCURACY
 
+from ..made_outcomes import run_of
 from .simulated_studies import simulate_coverage, simulate_studies
 
 
-def rows(**accuracies: list[list[float | None]]) -> list[dict[str, Any]]:
-    """Rows of models from their (tasks, seeds) accuracies; None: failed."""
-    found = []
-    for model, by_task in accuracies.items():
-        for task, by_seed in enumerate(by_task, 1):
-            for seed, accuracy in enumerate(by_seed):
-                row = {"model": model, "tasks": [task], "seed": seed, "status": "finished"}
-                row |= {"accuracy": {str(task): accuracy}}
-                found.append(row if accuracy is not None else {**row, "status": "failed", "accuracy": {}})
-    return found
+def rows(**accuracies: list[list[float | None]]) -> list[Run]:
+    """Runs of models from their (tasks, seeds) accuracies; None: failed."""
+    return [
+        run_of(model, seed, {f"task {task}": accuracy})
+        for model, by_task in accuracies.items()
+        for task, by_seed in enumerate(by_task, 1)
+        for seed, accuracy in enumerate(by_seed)
+    ]
+
+
+def pairs_of(runs: list[Run]) -> tuple[Pair, ...]:
+    return compare_pairs(runs, ACCURACY)
 
 
 @pytest.mark.parametrize("count", [2, 5, 9])
@@ -87,54 +92,46 @@ def test_verdicts() -> None:
     better = [[0.9, 0.91, 0.92]] * 3
     worse = [[0.8, 0.82, 0.83]] * 3
     other = [[0.9, 0.92, 0.91]] * 3
-    found = compare_pairs(rows(a=better, b=worse, c=other))
-    assert [(f["first"], f["second"], f["verdict"]) for f in found] == [
+    found = pairs_of(rows(a=better, b=worse, c=other))
+    assert [(f.first, f.second, f.verdict) for f in found] == [
         ("a", "b", "better"), ("a", "c", "not told apart"), ("b", "c", "worse"),
     ]  # fmt: skip
-    assert found[0]["difference"] == pytest.approx(0.28 / 3)
-    assert (found[0]["tasks"], found[0]["pairs"]) == (3, 9)
-    assert found[0]["p"] == 2 / 2**9
-    assert found[0]["p_holm"] == 3 * found[0]["p"]
+    assert found[0].difference == pytest.approx(0.28 / 3)
+    assert (found[0].parts, found[0].pairs) == (3, 9)
+    assert found[0].p == 2 / 2**9
+    assert found[0].p_holm == 3 * found[0].p
 
 
 def test_too_few_runs_are_called_that_however_large_the_difference() -> None:
-    (found,) = compare_pairs(rows(a=[[1.0], [1.0], [1.0]], b=[[0.0], [0.0], [0.0]]))
-    assert (found["verdict"], found["pairs"], found["p"]) == ("too few runs", 3, 0.25)
-    (none,) = compare_pairs(rows(a=[[1.0]], b=[[None]]))
-    assert (none["verdict"], none["difference"], none["pairs"], none["p"]) == ("too few runs", None, 0, 1.0)
+    (found,) = pairs_of(rows(a=[[1.0], [1.0], [1.0]], b=[[0.0], [0.0], [0.0]]))
+    assert (found.verdict, found.pairs, found.p) == ("too few runs", 3, 0.25)
+    (none,) = pairs_of(rows(a=[[1.0]], b=[[None]]))
+    assert (none.verdict, none.difference, none.pairs, none.p) == ("too few runs", None, 0, 1.0)
 
 
 def test_each_task_counts_alike_when_runs_are_missing() -> None:
-    (found,) = compare_pairs(
+    (found,) = pairs_of(
         rows(a=[[0.9, 0.9, 0.9], [0.5, None, None]], b=[[0.8, 0.8, 0.8], [0.8, 0.8, 0.8]])
     )
-    assert found["difference"] == pytest.approx((0.1 - 0.3) / 2)
-    assert found["pairs"] == 4
+    assert found.difference == pytest.approx((0.1 - 0.3) / 2)
+    assert found.pairs == 4
 
 
 def test_tasks_learnt_jointly_are_one_pair_of_runs() -> None:
     joint = [
-        {
-            "model": model,
-            "tasks": [1, 2],
-            "seed": seed,
-            "status": "finished",
-            "accuracy": {"1": a, "2": a - 0.1},
-        }
-        for model, a in (("a", 0.9), ("b", 0.8))
+        run_of(model, seed, {"task 1": accuracy, "task 2": accuracy - 0.1})
+        for model, accuracy in (("a", 0.9), ("b", 0.8))
         for seed in range(4)
     ]
-    (found,) = compare_pairs(joint)
-    assert (found["pairs"], found["tasks"], found["difference"]) == (4, 2, pytest.approx(0.1))
-    apart = [*rows(a=[[0.9] * 4, [0.8] * 4]), *(row for row in joint if row["model"] == "b")]
-    (mixed,) = compare_pairs(apart)
-    assert mixed["pairs"] == 4
+    (found,) = pairs_of(joint)
+    assert (found.pairs, found.parts, found.difference) == (4, 2, pytest.approx(0.1))
+    apart = [*rows(a=[[0.9] * 4, [0.8] * 4]), *(run for run in joint if run.model == "b")]
+    (mixed,) = pairs_of(apart)
+    assert mixed.pairs == 4
     values = [0.91, 0.95, 0.93]
-    one_stratum = [
-        {"tasks": [1, 2], "seed": seed, "accuracy": {"1": value, "2": value}}
-        for seed, value in enumerate(values)
-    ]
-    assert mean_interval(one_stratum, [1, 2], range(3)) == bootstrap_interval([values])
+    runs = [run_of("a", seed, {"task 1": value, "task 2": value}) for seed, value in enumerate(values)]
+    found_interval = mean_interval(runs, ACCURACY, ["task 1", "task 2"], range(3))
+    assert found_interval == bootstrap_interval([values])
 
 
 def test_interval_is_about_students_for_normal_values() -> None:
@@ -153,7 +150,7 @@ def test_interval_without_spread_or_with_one_seed_is_none() -> None:
 
 def test_interval_stays_a_share_and_is_the_same_every_time() -> None:
     found = bootstrap_interval([[0.0, 1.0]])
-    assert found == [0.0, 1.0]
+    assert found == (0.0, 1.0)
     values = [[0.9, 0.95, 0.91], [0.3, 0.35, 0.31]]
     halves = [[v / 2 for v in task] for task in values]
     assert bootstrap_interval(halves) == bootstrap_interval(halves)

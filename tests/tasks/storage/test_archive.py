@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import io
 import stat
 import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -18,28 +16,11 @@ from liafseq.tasks.babi.stories.sources import load
 from liafseq.tasks.storage import archive
 from liafseq.tasks.storage.archive import unpacked
 
+from ..made_archives import tar_of, zip_of
+
 QA1 = "qa1_single-supporting-fact"
 WANTED = f"en-10k/{QA1}_train.txt"
 TRAIN = "1 Mary moved to the bathroom.\n2 Where is Mary? \tbathroom\t1\n"
-
-
-def tar_of(path: Path, members, mode="w:gz"):
-    with tarfile.open(path, mode) as file:
-        for name, content in members:
-            if isinstance(content, tarfile.TarInfo):
-                file.addfile(content)
-                continue
-            info = tarfile.TarInfo(name)
-            info.size = len(content.encode())
-            file.addfile(info, io.BytesIO(content.encode()))
-    return path
-
-
-def zip_of(path: Path, members):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in members:
-            file.writestr(name, content)
-    return path
 
 
 @pytest.mark.parametrize("name", ["../../x/", "/", "a/../../"])

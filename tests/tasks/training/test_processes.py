@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from liafseq.tasks import launch as launching
-from liafseq.tasks.launch import launch, make_fabric
-from liafseq.tasks.metrics import read_metrics
-from liafseq.tasks.nodes import Node, this_node
+from liafseq.tasks.results import Outcome
+from liafseq.tasks.training.launch import launch
+from liafseq.tasks.training.log import read_log
 
-from .waiting import alive, wait_for
+from ..waiting import alive, wait_for
 
 HELPERS = """
 import os, signal, time
@@ -73,22 +72,23 @@ def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None
     config = json.loads((folder / "config.json").read_text())["config"]
     assert (config["devices"], config["nodes"]) == (2, 1)
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
-        "checkpoint.safetensors", "config.json", "metrics.jsonl", "result.json", "resume.safetensors",
-        "vocab.json",
+        "checkpoint.safetensors", "config.json", "data.json", "metrics.jsonl", "result.json",
+        "resume.safetensors",
     ]  # fmt: skip
-    results = [json.loads((place / "result.json").read_text()) for place in (tmp_path / "one", folder)]
-    count = results[0]["questions"]["train"]
+    one_run, two_run = (Outcome.read(place / "result.json") for place in (tmp_path / "one", folder))
+    count = one_run.examples.train
     assert count % 16 > 1, "fewer than two would join the batch before"
     assert count % 16 % 2, "the last batch is uneven, and so are its shares"
-    curves = [read_metrics(place / "metrics.jsonl") for place in (tmp_path / "one", folder)]
+    curves = [read_log(place / "metrics.jsonl") for place in (tmp_path / "one", folder)]
     assert len(curves[0]) == len(curves[1]) == 3
     for single, shared in zip(*curves, strict=True):
-        for name in ("epoch", "valid_accuracy", "learning_rate"):  # counts and rates: exactly
-            assert single[name] == shared[name], name
+        for name in ("epoch", "valid", "learning_rate"):  # counts and rates: exactly
+            assert getattr(single, name) == getattr(shared, name), name
         for name in ("loss", "valid_loss"):  # the loss of a batch is a sum in float32, in another order
-            assert single[name] == pytest.approx(shared[name], rel=1e-6, abs=0), name
-    for name in ("accuracy", "mean_accuracy", "best_epoch", "epochs_run", "parameters", "questions"):
-        assert results[0][name] == results[1][name], name
+            assert getattr(single, name) == pytest.approx(getattr(shared, name), rel=1e-6, abs=0), name
+    for name in ("best_epoch", "epochs_run", "parameters", "examples"):
+        assert getattr(one_run, name) == getattr(two_run, name), name
+    assert [score.metrics for score in one_run.test.values()] == [score.metrics for score in two_run.test.values()]
     # The first process alone prints.
     assert two.splitlines()[:-1] == one.splitlines()[:-1]
     assert sum(line.startswith("epoch 1/3") for line in err.splitlines()) == 1
@@ -117,7 +117,7 @@ import signal, sys
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a study's workers do
     sys.path[:] = {sys.path!r}
-    from liafseq.tasks.launch import launch
+    from liafseq.tasks.training.launch import launch
     from liafseq_process_helpers import waits
     launch(waits, {str(tmp_path)!r}, devices=2)
 """
@@ -135,60 +135,3 @@ if __name__ == "__main__":
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     wait_for(lambda: not any(map(alive, pids())), 120)
-
-
-def test_a_lost_peer_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Fabric:
-        world_size = 2
-        strategy = type("Strategy", (), {"launcher": None})
-
-        def barrier(self) -> None:
-            pass
-
-    def fails(*_: Any) -> None:
-        raise RuntimeError("[../third_party/gloo/transport/tcp/pair.cc:534] Connection closed by peer")
-
-    monkeypatch.setattr(launching, "make_fabric", lambda *_: Fabric())
-    with pytest.raises(RuntimeError, match="another process of the run is gone, or silent for too long"):
-        launch(fails)
-
-
-def test_several_machines_must_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.delenv(name, raising=False)
-    for call in (lambda: make_fabric(nodes=2), lambda: this_node(2).__enter__()):
-        with pytest.raises(ValueError, match="nodes=2: start the same command on each"):
-            call()
-    monkeypatch.setenv("NODE_RANK", "1")
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", "29500")
-    with this_node(2) as node:
-        assert node == Node(1, 2, 29500)
-        assert not node.first
-    # Each run meets at a port of its own, alone, and the first machine alone locks.
-    assert node.job(0) != node.job(1)
-    assert [Node(rank, 2, 29500).job(0)["lock"] for rank in (0, 1)] == [True, False]
-
-
-def test_a_study_takes_one_process_a_machine_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
-    elastic = {
-        "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "RANK": "1",
-        "LOCAL_RANK": "0",
-        "GROUP_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
-    }  # fmt: skip
-    for name, value in elastic.items():
-        monkeypatch.setenv(name, value)
-    before = dict(os.environ)
-    with this_node(2) as node:
-        assert node == Node(1, 2, 29500)
-        # What is started from here is no child of torchrun's.
-        assert "TORCHELASTIC_RUN_ID" not in os.environ
-        assert os.environ["NODE_RANK"] == "1"
-    assert dict(os.environ) == before
-    with pytest.raises(ValueError, match="torchrun has started 1 processes on each of 2 machines"):
-        this_node(3).__enter__()
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="needs one process a machine"):
-        this_node(1).__enter__()
-    with pytest.raises(ValueError, match="torchrun has started 2 processes on each of 1 machines"):
-        make_fabric(devices=3)

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from liafseq.tasks.babi.encode import Encoded, QuestionBatches, encode
+from liafseq.tasks.babi.encode import Encoded, Questions, encode
 from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
+from liafseq.tasks.training.batches import ShuffledBatches
 
 
 def make_rows(stories=30, seed=0):
@@ -29,6 +30,10 @@ def make_rows(stories=30, seed=0):
 def make_vocabulary(rows):
     sentences = [sentence for row in rows for sentence in [*row["story"], row["question"]]]
     return Vocabulary.build(sentences, [row["answer"] for row in rows])
+
+
+def batches_of(data, size, **more):
+    return ShuffledBatches(Questions(data), size, word="questions", **more)
 
 
 def words_of(column, length, vocabulary):
@@ -117,15 +122,15 @@ def test_validation_of_few_stories():
 def test_an_epoch_has_every_question_once_and_depends_on_seed_and_number_alone():
     rows = make_rows(100)
     data = encode(rows, make_vocabulary(rows))
-    batches = QuestionBatches(data, 16, seed=3)
+    batches = batches_of(data, 16, seed=3)
     epoch = batches.rows(2)
     assert len(epoch) == len(batches)
     assert sorted(row for batch in epoch for row in batch) == list(range(len(rows)))
     assert sorted(map(len, epoch))[1:] == [16] * (len(epoch) - 1)
-    again = QuestionBatches(data, 16, seed=3)
+    again = batches_of(data, 16, seed=3)
     assert again.rows(2) == epoch
     assert again.rows(1) != epoch
-    assert QuestionBatches(data, 16, seed=4).rows(2) != epoch
+    assert batches_of(data, 16, seed=4).rows(2) != epoch
 
 
 def test_batches_of_like_lengths():
@@ -137,18 +142,18 @@ def test_batches_of_like_lengths():
         return sum(all_ - read for all_, read in shapes) / sum(read for _, read in shapes)
 
     plain = [data.batch(range(at, min(at + 16, len(data)))) for at in range(0, len(data), 16)]
-    assert padding(QuestionBatches(data, 16, seed=0).epoch(1)) < 0.1 < 0.5 < padding(plain)
-    assert padding(QuestionBatches(data, 16).epoch(1)) < 0.1
+    assert padding(batches_of(data, 16, seed=0).epoch(1)) < 0.1 < 0.5 < padding(plain)
+    assert padding(batches_of(data, 16).epoch(1)) < 0.1
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])
 def test_processes_share_every_batch(size):
     rows = make_rows(20)[:33]
     data = encode(rows, make_vocabulary(rows))
-    batches = QuestionBatches(data, size, seed=0, world=2)
+    batches = batches_of(data, size, seed=0, world=2)
     shares = [list(batches.epoch(1, rank, 2)) for rank in range(2)]
     assert [len(share) for share in shares] == [len(batches)] * 2
     assert all(len(batch.answer) for share in shares for batch in share)
     assert sum(len(batch.answer) for share in shares for batch in share) == 33
     with pytest.raises(ValueError, match="at least 40 questions are needed, got 33"):
-        QuestionBatches(data, 16, world=40)
+        batches_of(data, 16, world=40)

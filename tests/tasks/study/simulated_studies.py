@@ -1,6 +1,6 @@
 """Studies whose truth is known, to see how often the statistics of a study say what is not so.
 
-    python tests/tasks/simulated_studies.py        # the tables of the documentation, some minutes
+    python tests/tasks/study/simulated_studies.py        # the tables of the documentation, some minutes
 
 Accuracies are shares of 1,000 right answers: a level of the task, the model's true difference, what the
 seed does to the run, and the chance of the test questions, rounded as a test does.
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from liafseq.tasks.statistics import bootstrap_interval, compare_pairs
+from liafseq.tasks.results import Counts, Outcome, Run, RunTime, Score
+from liafseq.tasks.study.statistics import bootstrap_interval, compare_pairs
+from liafseq.tasks.task import ACCURACY
 
 NOISE = 0.02
 """Standard deviation of a run's accuracy over the seeds, between tasks from a quarter to twice that."""
 
 
-class Outcome(NamedTuple):
+class Told(NamedTuple):
     """Of ``studies``: in how many at least one pair was told apart, how many pairs, of how many."""
 
     studies: int
@@ -39,7 +41,7 @@ def simulate_studies(
     seeds: int = 3,
     effect: float = 0.0,
     seed: int = 0,
-) -> Outcome:
+) -> Told:
     """Draws studies and compares their models.
 
     Args:
@@ -64,14 +66,14 @@ def simulate_studies(
         accuracy = _draw(kind, rng, models, tasks, seeds)
         accuracy[0] += effect
         accuracy = np.round(np.clip(accuracy, 0, 1), 3)
-        found = compare_pairs(list(_rows(accuracy)))
+        found = compare_pairs(_runs(accuracy), ACCURACY)
         if effect:
-            found = [entry for entry in found if entry["first"] == "model 0"]
-        verdicts = [entry["verdict"] for entry in found]
+            found = tuple(entry for entry in found if entry.first == "model 0")
+        verdicts = [entry.verdict for entry in found]
         here = sum(verdict in ("better", "worse") for verdict in verdicts)
         wrong += verdicts.count("worse") if effect else 0
         any_told, told, pairs = any_told + bool(here), told + here, pairs + len(found)
-    return Outcome(studies, any_told, told, pairs, wrong)
+    return Told(studies, any_told, told, pairs, wrong)
 
 
 def simulate_coverage(shape: str, studies: int, *, tasks: int, seeds: int, seed: int = 0) -> float:
@@ -121,18 +123,21 @@ def _draw(kind: str, rng: np.random.Generator, models: int, tasks: int, seeds: i
     return values
 
 
-def _rows(accuracy: np.ndarray) -> Iterator[dict[str, Any]]:
+def _runs(accuracy: np.ndarray) -> Iterator[Run]:
     models, tasks, seeds = accuracy.shape
-    for model in range(models):
-        for task in range(tasks):
-            for seed in range(seeds):
-                yield {
-                    "model": f"model {model}",
-                    "tasks": [task],
-                    "seed": seed,
-                    "status": "finished",
-                    "accuracy": {str(task): float(accuracy[model, task, seed])},
-                }
+    time, valid = RunTime(train_seconds=0.0), Score(count=1, loss=0.0, metrics={"accuracy": 0.0})
+    for model, task, seed in np.ndindex(models, tasks, seeds):
+        name, part = f"model {model}", f"task {task}"
+        score = Score(count=1000, loss=0.0, metrics={"accuracy": float(accuracy[model, task, seed])})
+        # Without checks, which would take most of the time.
+        outcome = Outcome.model_construct(
+            model=name, seed=seed, parts=(part,), test={part: score}, valid=valid, best_epoch=1, epochs_run=1,
+            parameters=0, examples=Counts(train=0, valid=0, test={}), cost=None, facts={}, time=time,
+        )  # fmt: skip
+        yield Run.model_construct(
+            key="", model=name, name=name, parts=(part,), seed=seed, hidden_size=0, settings={},
+            outcome=outcome, error=None, reached=None,
+        )  # fmt: skip
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]], say: Callable[[str], object]) -> None:

@@ -15,7 +15,7 @@ from liafseq.tasks.babi.stories import sources
 from liafseq.tasks.babi.stories.format import BabiFormatError
 from liafseq.tasks.babi.stories.sources import load
 
-from .test_archive import tar_of, zip_of
+from ..made_archives import tar_of, zip_of
 
 QA1 = "qa1_single-supporting-fact"
 TRAIN = """1 Mary moved to the bathroom.
