@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from liafseq.tasks.config import DATA, Config, Epochs, option
+from liafseq.tasks.config import DATA, Config, Epochs, LearningRate, option
 from liafseq.tasks.models import build_layer
 from liafseq.tasks.task import Task
 from liafseq.tasks.training.batches import TensorExamples
@@ -28,9 +28,10 @@ NOTES = 5
 class PalindromeConfig(Config):
     """A run; each field is an option of the commands."""
 
-    length: Annotated[int, option("Notes per melody.", DATA, ge=2, le=100)] = 6
+    length: Annotated[int, option("Notes per melody.", DATA, ge=2, le=100)] = 4
     melodies: Annotated[int, option("Training {examples}.", DATA, ge=10, le=1_000_000)] = 4_000
     epochs: Epochs = 6
+    learning_rate: LearningRate = 1e-2
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,12 @@ class Network(nn.Module):
 class Palindromes(Task[PalindromeConfig, Melodies]):
     """Whether a melody is the same backwards."""
 
-    name, title, word, Config = "palindromes", "melodies that read the same backwards", "melodies", PalindromeConfig
+    name, title, word, Config = (
+        "palindromes",
+        "melodies that read the same backwards",
+        "melodies",
+        PalindromeConfig,
+    )
 
     def data(self, config: PalindromeConfig, kept: Any = None) -> Melodies:
         return Melodies.of(config)
