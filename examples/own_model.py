@@ -17,7 +17,7 @@ from liafseq.tasks.training.run import run
 
 
 class Average(nn.Module):
-    """h_t = keep h_{t-1} + (1 - keep) tanh(W x_t + b), packed sequences too: a running mean of what it reads."""
+    """h_t = keep h_{t-1} + (1 - keep) tanh(W x_t + b): a running mean of what it reads, packed or not."""
 
     def __init__(
         self,

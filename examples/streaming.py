@@ -1,4 +1,4 @@
-"""One step at a time: a cell, or a layer on pieces of any length, the state passed on; the results are the same.
+"""One step at a time: a cell, or a layer on pieces of any length; with the state passed on all is the same.
 
 Run: python examples/streaming.py
 """

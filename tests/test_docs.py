@@ -98,7 +98,7 @@ def test_commands_are_understood(command: str, tmp_path: Path, monkeypatch: pyte
         (tmp_path / name).mkdir()
     (tmp_path / "study.toml").write_text("seeds = 3\n")
     words = shlex.split(command, comments=True)
-    words.append("--print-config" if words[0] in ("train", "compare", "bench") else "--help")
+    words.append("--print-config" if words[0] in ("train", "compare") else "--help")
     with contextlib.suppress(SystemExit):
         app(words, prog_name="liafseq", standalone_mode=False)
     assert [path.name for path in tmp_path.iterdir() if path.name == "runs"] == []

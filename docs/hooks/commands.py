@@ -28,7 +28,8 @@ def commands() -> Iterator[str]:
         found = runner.invoke(app, [*words, "--help"], prog_name="liafseq")
         if found.exit_code:
             raise RuntimeError(f"liafseq {' '.join(words)} --help: {found.output}")
-        yield f"{'#' * min(len(words) + 1, 4)} liafseq {' '.join(words)}\n\n```text\n{found.output.strip()}\n```\n"
+        yield f"{'#' * min(len(words) + 1, 4)} liafseq {' '.join(words)}\n"
+        yield f"```text\n{found.output.strip()}\n```\n"
         if hasattr(command, "list_commands"):
             context = command.context_class(command, info_name="liafseq")
             for name in command.list_commands(context):
