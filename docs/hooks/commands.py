@@ -27,7 +27,7 @@ def commands() -> Iterator[str]:
     def walk(command: Any, words: list[str]) -> Iterator[str]:
         found = runner.invoke(app, [*words, "--help"], prog_name="liafseq")
         if found.exit_code:
-            raise RuntimeError(f"liafseq {' '.join(words)} --help: {found.output}")
+            raise RuntimeError(f"liafseq {' '.join(words)} --help: {found.output or found.exception!r}")
         yield f"{'#' * min(len(words) + 1, 4)} liafseq {' '.join(words)}\n"
         yield f"```text\n{found.output.strip()}\n```\n"
         if hasattr(command, "list_commands"):
