@@ -62,7 +62,7 @@ def run(
 
     outcome = launch(
         _in_process,
-        task.name,
+        task,
         config,
         folder,
         logger,
@@ -77,12 +77,15 @@ def run(
 
 
 def _in_process(
-    fabric: Fabric, name: str, config: Config, folder: Path, logger: str | None, progress: Tell | None
+    fabric: Fabric,
+    task: Task[Any, Any],
+    config: Config,
+    folder: Path,
+    logger: str | None,
+    progress: Tell | None,
 ) -> Outcome:
-    from liafseq.tasks.task import find
-
     with torch_for(config):
-        return _train(fabric, find(name), config, folder, logger, progress)
+        return _train(fabric, task, config, folder, logger, progress)
 
 
 def _train(

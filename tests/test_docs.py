@@ -1,0 +1,109 @@
+"""What the documents say holds: links lead somewhere, examples run, commands are understood."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TAUGHT = [README, ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+MEASURED = sorted((ROOT / "docs" / "results").glob("*.md"))
+
+# Names that stand in the documents for a person's own data.
+PLACEHOLDERS = ("ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small")
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as the site makes it."""
+    text = re.sub(r"[^\w\s-]", "", re.sub(r"[`*]", "", heading).strip().lower())
+    return re.sub(r"[-\s]+", "-", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_and_images_are_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{ids(page)}: {target}"
+        if anchor and "reference" not in there.parts:  # those are of docstrings; the site's build checks them
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{ids(page)}: {target}"
+
+
+def test_every_image_is_used() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    unused = [path.name for path in (ROOT / "docs" / "images").iterdir() if f"images/{path.name}" not in text]
+    assert not unused
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT / "docs").as_posix() in navigation
+
+
+@pytest.mark.parametrize("page", [page for page in TAUGHT if blocks(page, "python")], ids=ids)
+def test_python_examples_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "__main__"}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), names)
+    if page == README:
+        assert type(names["model"]["encoder"]).__name__ == "LIAF"
+        assert names["output"].shape == (50, 8, 128)
+        assert names["maps"].shape == (6, 4, 16, 34, 34)
+        assert "weights" in capsys.readouterr().out
+
+
+def commands(path: Path) -> Iterator[str]:
+    """The lines of a page that call ``liafseq``, without what else stands in them."""
+    for block in blocks(path, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in line.split("&&"):
+                found = re.search(r"(?:^|\s|/)(?:liafseq|liafseq\.cli\.main)\s+(?=[a-z-])(.*)", part)
+                if found and "pip install" not in part:
+                    yield found[1]
+
+
+COMMANDS = sorted({command for page in [*TAUGHT, *MEASURED] for command in commands(page)})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are checked by ``--print-config``, options of the other commands by ``--help``."""
+    from liafseq.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    for name in PLACEHOLDERS:
+        (tmp_path / name).mkdir()
+    (tmp_path / "study.toml").write_text("seeds = 3\n")
+    words = shlex.split(command, comments=True)
+    words.append("--print-config" if words[0] in ("train", "compare") else "--help")
+    with contextlib.suppress(SystemExit):
+        app(words, prog_name="liafseq", standalone_mode=False)
+    assert [path.name for path in tmp_path.iterdir() if path.name == "runs"] == []
+
+
+def test_there_are_commands() -> None:
+    named = {command.split()[0] for command in COMMANDS}
+    assert {"train", "evaluate", "predict", "compare", "report", "show", "list", "models", "tasks"} <= named

@@ -1,0 +1,67 @@
+"""The programs of examples/ run, and print what they are there to show."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs a program of the repository's root; gives its lines."""
+    monkeypatch.syspath_prepend(str(ROOT))
+
+    def lines(name: str) -> list[str]:
+        importlib.import_module(f"examples.{name}").main()
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+def number(text: str, before: str) -> float:
+    """The number before a text."""
+    return float(text.partition(before)[0].split()[-1].replace(",", ""))
+
+
+def test_every_program_is_run() -> None:
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} <= tested
+
+
+def test_drop_in_language_model(run) -> None:
+    lstm, liaf = run("drop_in_language_model")
+    assert number(liaf, " weights") < 0.3 * number(lstm, " weights")
+    for line in (lstm, liaf):
+        assert number(line, " bits per character") < 0.5
+        assert line.endswith("the cat sat on the mat. the dog ")
+
+
+def test_text_classifier(run) -> None:
+    accuracy, *cost = run("text_classifier")
+    assert number(accuracy, "%") > 95
+    assert any("LIAF" in line for line in cost)
+
+
+def test_streaming(run) -> None:
+    pieces, cell, rate = run("streaming")
+    assert pieces.endswith("True")
+    assert cell.endswith("True")
+    assert 0 < float(rate.rsplit(maxsplit=1)[-1]) < 1
+
+
+def test_own_task(run) -> None:
+    liaf, gru = run("own_task")
+    assert liaf.startswith("liaf:gated=true: ")
+    assert number(liaf, "%") > 95
+    assert number(gru, "%") > 95
+
+
+def test_own_model(run) -> None:
+    own, gru = run("own_model")
+    assert own.startswith("examples.own_model:Average:keep=0.8: ")
+    assert number(own, "%") > 25  # of six places
+    assert number(gru, "%") > 25
