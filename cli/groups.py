@@ -26,7 +26,7 @@ class TaskGroup(TyperGroup):
     """Gives the function of a task's command."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(names())
+        return [task.name for task in installed()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in names():

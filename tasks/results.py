@@ -345,6 +345,8 @@ def value_text(value: Any) -> str:
     >>> value_text({"decay": [0.5, 0.9], "gated": True})
     'decay=0.5 0.9, gated=true'
     """
+    if label := getattr(value, "label", None):
+        return str(label)
     if isinstance(value, Mapping):
         if set(value) == {"name", "label", "options"}:  # a model
             return str(value["label"])

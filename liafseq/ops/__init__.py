@@ -46,7 +46,8 @@ def recurrence(
     tensors = (input, weight_ih, weight_hh, bias, decay, threshold, leak, v0, r0)
     spike = surrogate.spike
     if torch.compiler.is_compiling():
-        chosen = library if product is None and library.supports(v0, weight_ih, weight_hh) else reference
+        served = product is None and library.supports(v0, weight_ih, weight_hh, neuron)
+        chosen = library if served else reference
     elif transformed(tensors):
         chosen = reference
     elif torch._C._len_torch_dispatch_stack():
@@ -57,7 +58,7 @@ def recurrence(
         chosen = reference
     elif v0.is_cuda and triton_ops.supports(*tensors, neuron) and trusted(str(v0.device)):
         chosen = triton_ops
-    elif cpu.supports(v0, weight_ih, weight_hh):
+    elif cpu.supports(v0, weight_ih, weight_hh, neuron):
         chosen = cpu
     else:
         chosen = bptt
@@ -84,7 +85,7 @@ def gated_recurrence(
     """The fastest version that serves these arguments; see ``gated.reference``."""
     tensors = (input, weight_ih, weight_hh, bias, threshold, leak, r0, y0)
     if not (torch.compiler.is_compiling() or transformed(tensors) or torch._C._len_torch_dispatch_stack()):
-        fast = cpu_gated if cpu.supports(r0, weight_ih, weight_hh) else gated
+        fast = cpu_gated if cpu.supports(r0, weight_ih, weight_hh, neuron) else gated
         return fast.recurrence(*tensors, neuron, gate, batch_sizes, reverse)
     spike = surrogate.spike
     if not torch.compiler.is_compiling():

@@ -32,11 +32,21 @@ def available() -> bool:
     return _AVAILABLE
 
 
-def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> bool:
-    """Whether the kernels serve this: a CPU, float32 or float64 throughout, not an empty batch."""
+def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None, neuron: Neuron) -> bool:
+    """Whether the kernels serve this: a CPU, float32 or float64 throughout, not an empty batch, and no
+    activation or surrogate that somebody has added."""
     if v0.device.type != "cpu" or v0.dtype not in (torch.float32, torch.float64) or v0.numel() == 0:
         return False
-    return all(w is None or w.dtype == v0.dtype for w in (weight_ih, weight_hh)) and available()
+    if not all(w is None or w.dtype == v0.dtype for w in (weight_ih, weight_hh)):
+        return False
+    return available() and _compiled(neuron)
+
+
+def _compiled(neuron: Neuron) -> bool:
+    from liafseq.ops._cpu_kernels import ACTIVATION, SURROGATE
+
+    known = not neuron.analog or neuron.activation in ACTIVATION
+    return known and neuron.surrogate in SURROGATE
 
 
 def run_forward(

@@ -124,10 +124,10 @@ def _backward(ctx: Any, g_out: Tensor, g_y: Tensor, g_u: Tensor, _: Any) -> tupl
 _scan.register_autograd(_backward, setup_context=_keep)
 
 
-def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None) -> bool:
+def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None, neuron: Neuron) -> bool:
     """Whether the operators serve this, as ``ops.cpu`` says; not while exporting, which wants torch's own."""
     exporting = getattr(torch.compiler, "is_exporting", lambda: True)
-    return not exporting() and cpu.supports(v0, weight_ih, weight_hh)
+    return not exporting() and cpu.supports(v0, weight_ih, weight_hh, neuron)
 
 
 def recurrence(

@@ -238,12 +238,12 @@ def test_threads_share_the_batch(layout, piece, monkeypatch):
 
 @needs_cpu
 def test_what_the_compiled_loop_serves():
-    v0, w = torch.zeros(2, 3), torch.zeros(3, 3)
-    assert cpu.supports(v0, w, w)
-    assert cpu.supports(v0.double(), w.double(), None)
-    assert not cpu.supports(v0, w.bfloat16(), w.bfloat16())
-    assert not cpu.supports(v0[:0], w, w)
-    assert not cpu.supports(v0.to("meta"), w, w)
+    v0, w, neuron = torch.zeros(2, 3), torch.zeros(3, 3), Neuron()
+    assert cpu.supports(v0, w, w, neuron)
+    assert cpu.supports(v0.double(), w.double(), None, neuron)
+    assert not cpu.supports(v0, w.bfloat16(), w.bfloat16(), neuron)
+    assert not cpu.supports(v0[:0], w, w, neuron)
+    assert not cpu.supports(v0.to("meta"), w, w, neuron)
 
 
 def test_without_numba_torch_runs(monkeypatch):
