@@ -505,7 +505,7 @@ def test_jvp_agrees_with_the_backward_pass(conv_type):
     torch.testing.assert_close(forward, (grad * tangent).sum(), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("feedback", [None, "output"])
+@pytest.mark.parametrize("feedback", [pytest.param(None, marks=pytest.mark.exhaustive), "output"])
 def test_gradients_once_and_twice_where_nothing_crosses_the_threshold(feedback):
     layer = ConvLIAF(1, 2, 2, threshold=50.0, activation="tanh", synapse=True, feedback=feedback,
                      recurrent_kernel_size=feedback and 1).double()  # fmt: skip

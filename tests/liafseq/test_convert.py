@@ -87,7 +87,9 @@ def train(model, loss, steps=25):
 NEURONS = pytest.mark.parametrize("neuron", LAYERS)
 
 
-@NEURONS
+@pytest.mark.parametrize(
+    "neuron", ["liaf", *(pytest.param(n, marks=pytest.mark.exhaustive) for n in LAYERS if n != "liaf")]
+)
 def test_seq2seq_with_attention(neuron):
     model = Seq2Seq()
     replaced = replace_rnn(model, neuron)

@@ -55,6 +55,9 @@ def test_compile_with_inductor(x):
     assert_compiles(LIAF(3, 4), x[:3], "inductor")
 
 
+@pytest.mark.parametrize(
+    "layer_type", [LIF, *(pytest.param(t, marks=pytest.mark.exhaustive) for t in (LIAF, DALIF, MLIF))]
+)
 def test_compile_with_a_state(layer_type, x):
     torch._dynamo.reset()
     layer = layer_type(3, 4, state_format="gru", **OPTIONS[layer_type])

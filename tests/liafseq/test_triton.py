@@ -145,6 +145,7 @@ SAMPLE += [
 ]
 
 
+@pytest.mark.covers(2)
 @pytest.mark.parametrize(("emit", "feedback", "reset", "detach", "layout", "share"), dict.fromkeys(SAMPLE))
 def test_every_choice(emit, feedback, reset, detach, layout, share):
     choices = {"reset": reset, "surrogate": "arctan", "detach_reset": detach, **EMITS[emit]}
