@@ -13,7 +13,13 @@ def score(accuracy: float, count: int = 100) -> Score:
 
 
 def outcome(
-    model: str, seed: int, test: Mapping[str, float], *, valid: float = 0.5, cost: Cost | None = None, **fields: Any
+    model: str,
+    seed: int,
+    test: Mapping[str, float],
+    *,
+    valid: float = 0.5,
+    cost: Cost | None = None,
+    **fields: Any,
 ) -> Outcome:
     """The outcome with these test accuracies by part."""
     parts = tuple(test)
@@ -23,7 +29,9 @@ def outcome(
         "time": RunTime(train_seconds=1.0),
     }  # fmt: skip
     scores = {part: score(value) for part, value in test.items()}
-    return Outcome(model=model, seed=seed, test=scores, valid=score(valid, 10), cost=cost, **(values | fields))
+    return Outcome(
+        model=model, seed=seed, test=scores, valid=score(valid, 10), cost=cost, **(values | fields)
+    )
 
 
 def run_of(model: str, seed: int, test: Mapping[str, float | None], **fields: Any) -> Run:

@@ -42,7 +42,17 @@ def test_each_bound_is_one_line_that_names_the_field(name: str, kind: str, value
 
 
 def test_numbers_have_bounds_on_both_sides_where_they_could_be_too_large() -> None:
-    both = {"hidden_size", "num_layers", "epochs", "batch_size", "seed", "devices", "nodes", "threads", "questions"}
+    both = {
+        "hidden_size",
+        "num_layers",
+        "epochs",
+        "batch_size",
+        "seed",
+        "devices",
+        "nodes",
+        "threads",
+        "questions",
+    }
     found = {(name, kind) for name, kind, _ in bounds()}
     assert {name for name, kind in found if kind in ("le", "lt")} >= both
     assert {name for name, kind in found if kind in ("ge", "gt")} >= both

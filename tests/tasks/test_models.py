@@ -11,7 +11,13 @@ import pytest
 import torch
 
 from liafseq.tasks.models import (
-    ModelSpec, build_conv, build_layer, known, model, parse_specs, with_options,
+    ModelSpec,
+    build_conv,
+    build_layer,
+    known,
+    model,
+    parse_specs,
+    with_options,
 )  # fmt: skip
 
 NAMES = ("liaf", "lif", "dalif", "mlif", "rnn", "gru", "lstm")

@@ -10,7 +10,6 @@ import torch
 from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.babi.data import BabiData
 from liafseq.tasks.babi.encode import encode
-
 from liafseq.tasks.babi.model import BabiModel
 from liafseq.tasks.babi.show import trace
 from liafseq.tasks.babi.task import Babi

@@ -186,7 +186,9 @@ def test_both_kinds_have_names_of_their_own():
     plain, story = BabiConfig(), BabiConfig(kind="story")
     assert plain.key() != story.key()
     assert BabiConfig.from_json(story.to_json()) == story
-    assert parameters(BABI, BabiConfig(kind="story", questions=50)) != parameters(BABI, BabiConfig(questions=50))
+    assert parameters(BABI, BabiConfig(kind="story", questions=50)) != parameters(
+        BABI, BabiConfig(questions=50)
+    )
 
 
 def test_it_learns_to_find_the_latest_fact():

@@ -13,37 +13,41 @@ from typing import Any
 import pytest
 
 from liafseq.tasks.babi.config import BabiConfig
-from liafseq.tasks.engines import engine_of
-from liafseq.tasks.metrics import read_metrics
-from liafseq.tasks.study import compare
+from liafseq.tasks.execution.engines import engine_of
+from liafseq.tasks.study.compare import run_study
+from liafseq.tasks.task import find
+from liafseq.tasks.training.log import Epoch, read_log
+
+from ..here import here
 
 with_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="Ray is not installed: pip install 'liafseq[ray]'"
 )
 
-# The adapter, but the first attempt at one run stops in its third epoch and waits to be killed.
+# A run, but the first attempt at one run stops in its third epoch and waits to be killed.
 RUNNER = """
 import json, os, time
-from liafseq.tasks.babi import adapter
+from liafseq.tasks.training import run as training
 
-def run(config, folder, *, progress=None):
+def run(task, config, folder, *, progress=None, logger=None):
     path = folder / "metrics.jsonl"
     epochs = len(path.read_text().splitlines()) if path.exists() else 0
     with (folder.parent / "calls.jsonl").open("a") as file:
         file.write(json.dumps({"run": folder.name, "pid": os.getpid(), "epochs": epochs}) + "\\n")
     def hold(told):
-        if config.model == "rnn" and config.seed == 1 and epochs == 0 and told.epoch == 3:
+        if config.model.name == "rnn" and config.seed == 1 and epochs == 0 and told.epoch == 3:
             (folder.parent / "victim").write_text(str(os.getpid()))
             time.sleep(600)
-    return adapter.run(config, folder, progress=hold)
+    return training.run(task, config, folder, progress=hold)
 """
 
 STUDY = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
 from liafseq.tasks.babi.config import BabiConfig
-from liafseq.tasks.engines import engine_of
-from liafseq.tasks.study import compare
+from liafseq.tasks.execution.engines import engine_of
+from liafseq.tasks.study.compare import run_study
+from liafseq.tasks.task import find
 
 folder = Path(sys.argv[1])
 runs = [BabiConfig.from_json(run) for run in json.loads(sys.argv[2])]
@@ -56,8 +60,8 @@ def kill():
 threading.Thread(target=kill, daemon=True).start()
 events = []
 engine = engine_of("ray", ray_address="local")
-compare(runs, folder, jobs=2, runner="liafseq_ray_runner:run", engine=engine,
-        on_progress=lambda event: events.append([event.kind, event.run.key(), event.text]))
+run_study(find("babi"), runs, folder, jobs=2, runner="liafseq_ray_runner:run", engine=engine,
+          on_progress=lambda event: events.append([event.kind, event.config.key(), event.text]))
 print(json.dumps(events))
 """
 
@@ -68,8 +72,8 @@ def untimed(value: Any) -> Any:
     return [untimed(part) for part in value] if isinstance(value, list) else value
 
 
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return untimed(read_metrics(folder / "metrics.jsonl"))
+def lines(folder: Path) -> list[Epoch]:
+    return [line.model_copy(update={"seconds": 0}) for line in read_log(folder / "metrics.jsonl")]
 
 
 @with_ray
@@ -106,8 +110,8 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(tmp_path: Path)
     assert [kind for kind, _, _ in events].count("finished") == 4
     assert [kind for kind, _, _ in events].count("started") == 4
 
-    local = compare(runs, tmp_path / "local")
-    assert untimed(json.loads((folder / "results.json").read_text())) == untimed(local)
+    local = run_study(find("babi"), runs, tmp_path / "local", engine=here)
+    assert untimed(json.loads((folder / "results.json").read_text())) == untimed(local.to_json())
     for key in keys:
         assert lines(folder / key) == lines(tmp_path / "local" / key)
         name = "checkpoint.safetensors"

@@ -34,7 +34,12 @@ def test_models_are_compared_and_a_network_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "field"),
-    [({"epochs": 0}, "epochs"), ({"seeds": 0}, "seeds"), ({"nonsense": 1}, "nonsense"), ({"search": 1}, "search")],
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"seeds": 0}, "seeds"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"search": 1}, "search"),
+    ],
 )
 def test_a_bad_setting_names_its_field(tmp_path: Path, fields: dict[str, int], field: str) -> None:
     with pytest.raises(FieldError) as raised:

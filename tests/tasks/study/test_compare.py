@@ -203,7 +203,9 @@ def test_bad_arguments(folder: Path, fake: str) -> None:
         run_study(BABI, [], folder, runner=fake)
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
         run_study(BABI, [config], folder, jobs=0, runner=fake)
-    with pytest.raises(ValueError, match="'gru' is there twice for task 1: single supporting fact and seed 0"):
+    with pytest.raises(
+        ValueError, match="'gru' is there twice for task 1: single supporting fact and seed 0"
+    ):
         run_study(BABI, [config, BabiConfig(model="gru", hidden_size=9)], folder, runner=fake)
     with pytest.raises(ValueError, match="a worker can import"):
         run_study(BABI, [config], folder, runner=lambda *_, **__: {})

@@ -27,7 +27,9 @@ def batch():
 
 def counted(name, **settings):
     torch.manual_seed(0)
-    config = BabiConfig(model=name, hidden_size=HIDDEN, embedding_size=EMBEDDING, readout="output", **settings)
+    config = BabiConfig(
+        model=name, hidden_size=HIDDEN, embedding_size=EMBEDDING, readout="output", **settings
+    )
     return run_cost(BabiModel(config, 20, ANSWERS), batch(), 3)
 
 

@@ -85,7 +85,9 @@ def test_parameters_that_cannot_be_matched(source: Path) -> None:
 
 
 def test_all_models_of_a_study_are_as_large_as_the_first(source: Path) -> None:
-    runs = [tiny(source, model=model, hidden_size=40, seed=seed) for seed in (0, 1) for model in ("lstm", "gru")]
+    runs = [
+        tiny(source, model=model, hidden_size=40, seed=seed) for seed in (0, 1) for model in ("lstm", "gru")
+    ]
     found = matched(BABI, runs)
     assert [config.model.label for config in found] == ["lstm", "gru"] * 2
     assert found[0] == runs[0]

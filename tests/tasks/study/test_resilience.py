@@ -150,7 +150,7 @@ folder.mkdir()
 earlier = (base / "earlier.json").read_text()
 (folder / "results.json").write_text(earlier)
 ended = False
-while kills < 20:
+while kills < int(sys.argv[3]):
     # Once the study has come to its end there are three moments left in it: those of results.json.
     killed, status, _ = attempt(folder, chance.randint(1, 3 if ended else largest))
     assert killed or status == 0, status
@@ -165,6 +165,7 @@ killed, status, _ = attempt(folder, 0)
 assert status == 0, status
 print(json.dumps({"total": total, "largest": largest, "kills": kills}))
 """
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -202,7 +203,8 @@ def same(one: Study, other: Study) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of a process; there is no fork here")
-def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.exhaustive)])
+def test_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path, kills: int) -> None:
     runs = [
         tiny(source, model=name, seed=seed, epochs=4, dropout=0.2)
         for seed in (0, 1)
@@ -211,7 +213,14 @@ def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) ->
     # An earlier study of the first run alone, whose folder is gone.
     study_of(runs[:1], tmp_path / "earlier").write(tmp_path / "earlier.json")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps([run.to_json() for run in runs])],
+        [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(tmp_path),
+            json.dumps([run.to_json() for run in runs]),
+            str(kills),
+        ],
         capture_output=True,
         text=True,
         timeout=600,
@@ -220,7 +229,7 @@ def test_twenty_kills_of_a_study_leave_no_trace(source: Path, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr[-3000:]
     counts = json.loads(done.stdout.splitlines()[-1])
-    assert counts["kills"] == 20, counts
+    assert counts["kills"] == kills, counts
     assert kept(tmp_path / "killed", runs) == kept(tmp_path / "whole", runs)
     assert not [path for path in (tmp_path / "killed").rglob("*") if path.name.endswith(".liafseq-tmp")]
     assert not list((tmp_path / "killed").rglob("error.txt"))
@@ -300,6 +309,7 @@ print(json.dumps([run.error for run in run_study(find("babi"), runs, sys.argv[2]
 
 def test_a_run_folder_that_cannot_be_used_fails_that_run_alone(source: Path, tmp_path: Path) -> None:
     runs = [tiny(source, epochs=1), tiny(source, epochs=1, seed=1)]
+    study_of(runs[1:], tmp_path)
     (tmp_path / runs[0].key()).write_text("a file where the folder should be")
     first, second = study_of(runs, tmp_path).runs
     assert not first.finished
@@ -350,7 +360,11 @@ def cut(path: Path) -> None:
     ids=["result-cut", "result-other", "metrics-cut", "metrics-bytes", "config-cut"],
 )  # fmt: skip
 def test_damaged_small_files_are_made_again(
-    finished: tuple[Path, list[BabiConfig]], tmp_path: Path, name: str, damage: Callable[[Path], Any], note: str
+    finished: tuple[Path, list[BabiConfig]],
+    tmp_path: Path,
+    name: str,
+    damage: Callable[[Path], Any],
+    note: str,
 ) -> None:
     whole, runs = finished
     folder = tmp_path / "study"

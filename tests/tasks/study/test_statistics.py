@@ -110,9 +110,7 @@ def test_too_few_runs_are_called_that_however_large_the_difference() -> None:
 
 
 def test_each_task_counts_alike_when_runs_are_missing() -> None:
-    (found,) = pairs_of(
-        rows(a=[[0.9, 0.9, 0.9], [0.5, None, None]], b=[[0.8, 0.8, 0.8], [0.8, 0.8, 0.8]])
-    )
+    (found,) = pairs_of(rows(a=[[0.9, 0.9, 0.9], [0.5, None, None]], b=[[0.8, 0.8, 0.8], [0.8, 0.8, 0.8]]))
     assert found.difference == pytest.approx((0.1 - 0.3) / 2)
     assert found.pairs == 4
 

@@ -287,7 +287,9 @@ def test_a_checkpoint_of_another_run_or_model_is_refused(tmp_path):
     train(tmp_path, epochs=1)
     other = config_of(epochs=2)
     found, expected = (f"{config.key()}" for config in (config_of(epochs=1), other))
-    with pytest.raises(ValueError, match=rf"resume\.safetensors: of another run \({found}\), expected {expected}"):
+    with pytest.raises(
+        ValueError, match=rf"resume\.safetensors: of another run \({found}\), expected {expected}"
+    ):
         train(tmp_path, epochs=2)
     with pytest.raises(ValueError, match=r"resume\.safetensors: not the weights of this model"):
         train(tmp_path, epochs=1, model=nn.Linear(2, 2))

@@ -88,7 +88,9 @@ def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None
             assert getattr(single, name) == pytest.approx(getattr(shared, name), rel=1e-6, abs=0), name
     for name in ("best_epoch", "epochs_run", "parameters", "examples"):
         assert getattr(one_run, name) == getattr(two_run, name), name
-    assert [score.metrics for score in one_run.test.values()] == [score.metrics for score in two_run.test.values()]
+    assert [score.metrics for score in one_run.test.values()] == [
+        score.metrics for score in two_run.test.values()
+    ]
     # The first process alone prints.
     assert two.splitlines()[:-1] == one.splitlines()[:-1]
     assert sum(line.startswith("epoch 1/3") for line in err.splitlines()) == 1

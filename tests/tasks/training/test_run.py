@@ -58,7 +58,11 @@ def test_a_gru_learns_easy_questions(finished: Finished) -> None:
     score = outcome.test["task 1"]
     assert score.metrics["accuracy"] == outcome.mean("accuracy") >= 0.95
     assert (outcome.model, outcome.parts, outcome.epochs_run) == ("gru", ("task 1",), 15)
-    assert (outcome.examples.train, outcome.examples.valid, outcome.examples.test) == (270, 30, {"task 1": 60})
+    assert (outcome.examples.train, outcome.examples.valid, outcome.examples.test) == (
+        270,
+        30,
+        {"task 1": 60},
+    )
     assert outcome.parameters == parameters(BABI, config)
     lines = read_log(folder / "metrics.jsonl")
     best = lines[outcome.best_epoch - 1]
@@ -103,7 +107,8 @@ def test_a_folder_of_another_run_is_refused(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("notes.txt", r"holds other files \(notes\.txt\)"), ("results.json", "holds a study")]
+    ("name", "message"),
+    [("notes.txt", r"holds other files \(notes\.txt\)"), ("results.json", "holds a study")],
 )
 def test_a_folder_of_something_else_is_refused_and_left_alone(
     small: Path, tmp_path: Path, name: str, message: str
