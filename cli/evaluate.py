@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from liafseq.cli import options as o
-from liafseq.tasks.config import DATA, FieldError, extra, flag_of, flags_of
+from liafseq.tasks.config import DATA, FieldError
+from liafseq.tasks.settings import extra, flag_of, flags_of
 from liafseq.tasks.task import find, installed, names
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ def tasks(
     Example: liafseq tasks babi
     """  # fmt: skip
     from liafseq.cli.progress import paragraph, print_table
-    from liafseq.tasks.config import extra, flag_of, flags_of
+    from liafseq.tasks.settings import extra, flag_of, flags_of
 
     if name is None:
         rows = [

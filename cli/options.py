@@ -14,9 +14,10 @@ import typer
 from pydantic.fields import FieldInfo
 
 from liafseq.tasks.commands import in_option_names, make_folder
-from liafseq.tasks.config import FieldError, Pairs, choices_of, extra, flag_of, flags_of, panel_order
+from liafseq.tasks.config import FieldError, Pairs
 from liafseq.tasks.models import known
 from liafseq.tasks.results import value_text
+from liafseq.tasks.settings import choices_of, extra, flag_of, flags_of, panel_order
 from liafseq.tasks.task import Task
 
 __all__ = ["Command", "Source", "check_device", "make_folder", "settings_toml"]

@@ -11,7 +11,8 @@ from typing import Any
 import typer
 from pydantic.fields import FieldInfo
 
-from liafseq.tasks.config import Config, FieldError, extra, flag_of
+from liafseq.tasks.config import Config, FieldError
+from liafseq.tasks.settings import extra, flag_of
 
 __all__ = [
     "field_argument", "field_option", "in_option_names", "make_folder", "named_by_options", "named_folder",

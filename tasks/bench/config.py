@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
 from liafseq.tasks.bench.peers import PEERS, chosen_peers
-from liafseq.tasks.config import MACHINE, MODEL, STUDY, Settings, option
+from liafseq.tasks.config import MACHINE, MODEL, STUDY, option
 from liafseq.tasks.models import ModelSpec, as_spec, parse_specs
+from liafseq.tasks.settings import Settings
 
 __all__ = ["BASELINE", "BASELINES", "FLOOR", "SWEEPS", "BenchConfig", "Mode", "Shape", "Sweep"]
 

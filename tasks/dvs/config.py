@@ -15,7 +15,6 @@ from liafseq.tasks.config import (
     Dropout,
     Epochs,
     FieldError,
-    Mistyped,
     Pairs,
     Spec,
     Warmup,
@@ -25,6 +24,7 @@ from liafseq.tasks.config import (
 from liafseq.tasks.dvs.compression.settings import Compression, Method
 from liafseq.tasks.dvs.names import DATA_SETS, GENERATED, DataSet
 from liafseq.tasks.models import Model, ModelSpec
+from liafseq.tasks.settings import Mistyped
 
 __all__ = ["DvsConfig", "has_synapse", "parse_channels"]
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from liafseq.tasks.config import digest
 from liafseq.tasks.dvs.compression import Compression
 from liafseq.tasks.dvs.compression.maps import compress
 from liafseq.tasks.dvs.events import Recordings
+from liafseq.tasks.settings import digest
 from liafseq.tasks.storage.checkpoint import load_tensors, save_tensors
 
 __all__ = ["Batch", "Compressed", "Move", "Moved", "compress_all", "hold_out"]

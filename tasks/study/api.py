@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from liafseq.tasks.config import flags_of
 from liafseq.tasks.results import Study
+from liafseq.tasks.settings import flags_of
 from liafseq.tasks.study.compare import Event, run_study
 from liafseq.tasks.study.plan import StudyOptions, matched, plan
 from liafseq.tasks.task import Task, find

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from liafseq.tasks.config import (
-    MACHINE,
-    MODEL,
-    STUDY,
-    TRAINING,
-    Config,
-    FieldError,
-    Settings,
-    flag_of,
-    flags_of,
-    option,
-    replace,
-)  # fmt: skip
+from liafseq.tasks.config import MACHINE, MODEL, STUDY, TRAINING, Config, FieldError, option, replace
 from liafseq.tasks.models import ModelSpec, parse_specs, with_options
+from liafseq.tasks.settings import Settings, flag_of, flags_of
 from liafseq.tasks.study.search import Search
 from liafseq.tasks.task import Task
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from liafseq.tasks.babi.config import PRESETS, BabiConfig
-from liafseq.tasks.config import FieldError, Settings, flags_of, pairs
+from liafseq.tasks.config import FieldError, pairs
 from liafseq.tasks.models import known
+from liafseq.tasks.settings import Settings, flags_of
 from liafseq.tasks.study.plan import StudyOptions, plan
 from liafseq.tasks.task import find
 

@@ -1,4 +1,4 @@
-"""An activation and a surrogate that somebody adds run in torch operations, and give what their twins give."""
+"""An activation and a surrogate that somebody adds run in torch operations and give what their twins do."""
 
 from __future__ import annotations
 

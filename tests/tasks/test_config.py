@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from liafseq.tasks.babi.config import BabiConfig
-from liafseq.tasks.config import Config, FieldError, flags_of, pairs, replace
+from liafseq.tasks.config import Config, FieldError, pairs, replace
 from liafseq.tasks.models import ModelSpec
+from liafseq.tasks.settings import flags_of
 
 LARGEST = {"ge", "gt", "le", "lt"}
 

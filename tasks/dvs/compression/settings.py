@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from liafseq.tasks.config import FieldError, Settings, digest
+from liafseq.tasks.config import FieldError
+from liafseq.tasks.settings import Settings, digest
 
 if TYPE_CHECKING:
     from liafseq.tasks.dvs.events import Sensor

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from liafseq.tasks.config import digest
 from liafseq.tasks.dvs.events import Sensor
 from liafseq.tasks.dvs.formats import Backwards, decode_aedat2, decode_nmnist, read_events, read_file
 from liafseq.tasks.dvs.published.data_sets import FOLDER_DATA_SETS, ByFolder, FolderDataSet, Stratified
 from liafseq.tasks.dvs.published.gesture_files import find_gestures
+from liafseq.tasks.settings import digest
 from liafseq.tasks.storage.archive import is_archive, unpacked
 
 __all__ = ["FOLDER_DATA_SETS", "FolderRecordings", "open_folder"]
