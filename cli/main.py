@@ -48,9 +48,9 @@ class CleanGroup(TyperGroup):
     def main(self, *args: Any, **extra: Any) -> Any:
         standalone_mode = extra.pop("standalone_mode", True)
         if not standalone_mode or os.environ.get("LIAFSEQ_DEBUG"):
-            return super().main(*args, standalone_mode=standalone_mode, **extra)
+            return super().main(*args, **{**extra, "standalone_mode": standalone_mode})
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(*args, **{**extra, "standalone_mode": False})
         except (typer.Abort, KeyboardInterrupt):
             _complain("stopped")
             code = 130

@@ -116,7 +116,7 @@ class Command:
         if sys.version_info >= (3, 11):
             import tomllib
         else:
-            import tomli as tomllib
+            import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
         try:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:

@@ -16,7 +16,7 @@ liafseq.tasks.settings.FieldError: epochs must be at least 1, got 0
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
@@ -108,6 +108,9 @@ class Config(Settings):
     test part, such as one of a search.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("layer",)
+    """Which models of the registry a run may have: layers over vectors, or over maps."""
+
     model: Spec = ModelSpec(name="liaf", label="liaf")
     hidden_size: HiddenSize = 64
     num_layers: NumLayers = 1
@@ -145,6 +148,7 @@ class Config(Settings):
     def layer(self) -> Model:
         """The model of the registry; FieldError where there is none."""
         try:
+            self.model.check(self.kinds)
             return self.model.model()
         except ValueError as error:
             raise FieldError("model", f": {error}") from None

@@ -46,7 +46,7 @@ class ModelSpec(BaseModel):
     def parse(cls, text: str) -> ModelSpec:
         """The model of ``[label=]name[:option=value...]``."""
         label, name, settings = _cut(text)
-        return cls(name=name, label=label, options=settings)
+        return cls(name=name, label=label, options=pairs(settings))
 
     def model(self) -> Model:
         """The model of the registry; ValueError where there is none."""

@@ -15,6 +15,8 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from liafseq.options import describe
+
 __all__ = ["Model", "known", "model", "states"]
 
 GROUP = "liafseq.models"
@@ -69,6 +71,12 @@ class Model:
         """
         if self.path.startswith("torch.nn:"):
             return {}
+        if self.path.startswith("liafseq:"):  # they are known without torch
+            return {
+                option.name: option.default
+                for option in describe(self.name)
+                if option.name not in _NOT_OPTIONS
+            }
         return {
             parameter.name: parameter.default
             for parameter in inspect.signature(self.layer_class()).parameters.values()
@@ -81,8 +89,6 @@ class Model:
 
         about: dict[str, Any] = {}
         if self.path.startswith("liafseq:"):
-            from liafseq.options import describe
-
             about = {option.name: option for option in describe(self.name)}
         found = []
         for name, value in self.options().items():

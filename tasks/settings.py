@@ -15,8 +15,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic.fields import FieldInfo
 
 __all__ = [
-    "DATA", "MACHINE", "MANY", "MODEL", "STUDY", "TRAINING", "FieldError", "Flags", "Mistyped", "Pairs",
-    "Settings", "choices_of", "digest", "extra", "flag_of", "flags_of", "option", "pairs", "panel_order", "replace",
+    "DATA",
+    "MACHINE",
+    "MANY",
+    "MODEL",
+    "STUDY",
+    "TRAINING",
+    "FieldError",
+    "Flags",
+    "Mistyped",
+    "Pairs",
+    "Settings",
+    "choices_of",
+    "digest",
+    "extra",
+    "flag_of",
+    "flags_of",
+    "option",
+    "pairs",
+    "panel_order",
+    "replace",
 ]  # fmt: skip
 
 STUDY, DATA, MODEL, TRAINING, MACHINE = "Study", "Data", "Model", "Training", "Machine"
@@ -72,7 +90,7 @@ def option(
         hidden: whether no command has it.
         bounds: as of pydantic's ``Field``: ``ge``, ``gt``, ``le``, ``lt``.
     """
-    about = {"panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
+    about: dict[str, Any] = {"panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
              "hidden": hidden}  # fmt: skip
     return Field(
         description=help,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from liafseq.tasks.config import Config, replace
 
@@ -30,7 +30,8 @@ C = TypeVar("C", bound=Config)
 D = TypeVar("D")
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True)
+class Tally:
     """What a network made of one batch.
 
     Attributes:
@@ -44,7 +45,8 @@ class Tally(NamedTuple):
     sums: Tensor
 
 
-class Sums(NamedTuple):
+@dataclass(frozen=True)
+class Sums:
     """The tallies of a part of the data, added up."""
 
     loss: float
@@ -187,7 +189,6 @@ class Task(Generic[C, D]):
         word: what the examples are, in the plural, such as ``"questions"``.
         Config: the settings of a run; its fields are the options of the commands.
         metrics: the first decides about the best epoch, in searches and in tests.
-        kinds: which models of the registry it takes.
         sizes: the fields that say how large a network is.
         study: what a comparison does without options.
         commands: ``module:app`` of a Typer application, which becomes ``liafseq data NAME``.
@@ -198,7 +199,6 @@ class Task(Generic[C, D]):
     word: ClassVar[str] = "examples"
     Config: ClassVar[type[Any]]
     metrics: ClassVar[tuple[Metric, ...]] = (ACCURACY,)
-    kinds: ClassVar[tuple[str, ...]] = ("layer",)
     sizes: ClassVar[tuple[str, ...]] = ("hidden_size",)
     study: ClassVar[Study] = Study()
     commands: ClassVar[str | None] = None
@@ -312,6 +312,12 @@ class Task(Generic[C, D]):
     def has(self, ability: str) -> bool:
         """Whether the task has an optional ability, such as ``"predict"``."""
         return getattr(type(self), ability) is not getattr(Task, ability)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which models of the registry it takes."""
+        kinds: tuple[str, ...] = self.Config.kinds
+        return kinds
 
     @property
     def metric(self) -> Metric:

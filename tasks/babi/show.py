@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from liafseq.tasks.babi.encode import Batch, SentenceBatch
 from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from liafseq.tasks.babi.config import BabiConfig
     from liafseq.tasks.babi.data import BabiData
-    from liafseq.tasks.babi.encode import Batch, SentenceBatch
 
 __all__ = ["Trace", "picture", "trace"]
 
@@ -46,7 +46,11 @@ def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
     model.eval()
     try:
         with torch.no_grad():
-            state, logits = _stepwise(model, batch) if stepwise else _prefixes(model, layer, batch)
+            state, logits = (
+                _stepwise(model, batch)
+                if stepwise and isinstance(batch, Batch)
+                else _prefixes(model, layer, batch)
+            )
     finally:
         model.train(training)
     spikes = None
@@ -182,6 +186,6 @@ def _steps(batch: Batch | SentenceBatch, vocabulary: Any) -> list[str]:
     def told(column: Any, length: Any = None) -> list[str]:
         return [vocabulary.words[word] for word in column[:length].tolist()]
 
-    if not hasattr(batch, "words"):
+    if isinstance(batch, Batch):
         return told(batch.story[:, 0])
     return [" ".join(told(batch.words[:, at], batch.word_lengths[at])) for at in batch.story[:, 0].tolist()]

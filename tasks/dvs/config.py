@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -70,6 +70,7 @@ class DvsConfig(Config):
     0
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("layer", "maps")
     model: Spec = ModelSpec(name="conv-liaf", label="conv-liaf")
     data: Annotated[
         DataSet, option(f"The data set: {', '.join(DATA_SETS)}.", DATA, metavar="NAME")

@@ -28,7 +28,6 @@ class Dvs(Task[DvsConfig, "DvsData"]):
     title = "event cameras"
     word = "recordings"
     Config = DvsConfig
-    kinds = ("layer", "maps")
     sizes = ("channels", "hidden_size")
     study = Study(models="conv-liaf,conv-lif,conv-dalif,conv-lstm,conv3d,gru")
     commands = "liafseq.tasks.dvs.commands:app"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from liafseq.tasks import config as settings_of
 from liafseq.tasks import models
+from liafseq.tasks import settings as settings_of
 from liafseq.tasks import task as tasks
 from liafseq.tasks.report.words import count_of, duration, listed, number_range
 from liafseq.tasks.results import Outcome, Study, value_text
