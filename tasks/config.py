@@ -82,7 +82,7 @@ def option(
         hidden: whether no command has it.
         bounds: as of pydantic's ``Field``: ``ge``, ``gt``, ``le``, ``lt``.
     """
-    about = {"panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
+    about: dict[str, Any] = {"panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
              "hidden": hidden}  # fmt: skip
     return Field(
         description=help,

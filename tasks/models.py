@@ -201,7 +201,7 @@ class ModelSpec(BaseModel):
     def parse(cls, text: str) -> ModelSpec:
         """The model of ``[label=]name[:option=value...]``."""
         label, name, settings = _cut(text)
-        return cls(name=name, label=label, options=settings)
+        return cls(name=name, label=label, options=settings)  # type: ignore[arg-type]  # texts, for _in_order
 
     def model(self) -> Model:
         """The model of the registry; ValueError where there is none."""

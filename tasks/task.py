@@ -39,7 +39,7 @@ class Tally(NamedTuple):
     """
 
     loss: Tensor
-    count: int
+    count: int  # type: ignore[assignment]  # of tuple, which nobody calls
     sums: Tensor
 
 
@@ -47,7 +47,7 @@ class Sums(NamedTuple):
     """The tallies of a part of the data, added up."""
 
     loss: float
-    count: float
+    count: float  # type: ignore[assignment]  # as above
     values: tuple[float, ...]
 
 

@@ -40,13 +40,17 @@ def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
     """
     import torch
 
+    from liafseq.tasks.babi.encode import Batch
+
     layer = _layer(model)
-    stepwise = not hasattr(model, "hops") and not layer.bidirectional
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            state, logits = _stepwise(model, batch) if stepwise else _prefixes(model, layer, batch)
+            if isinstance(batch, Batch) and not layer.bidirectional:
+                state, logits = _stepwise(model, batch)
+            else:
+                state, logits = _prefixes(model, layer, batch)
     finally:
         model.train(training)
     spikes = None
@@ -178,10 +182,11 @@ def _held(state: Any) -> torch.Tensor:
 
 def _steps(batch: Batch | SentenceBatch, vocabulary: Any) -> list[str]:
     """The words of the story, or its sentences."""
+    from liafseq.tasks.babi.encode import Batch
 
     def told(column: Any, length: Any = None) -> list[str]:
         return [vocabulary.words[word] for word in column[:length].tolist()]
 
-    if not hasattr(batch, "words"):
+    if isinstance(batch, Batch):
         return told(batch.story[:, 0])
     return [" ".join(told(batch.words[:, at], batch.word_lengths[at])) for at in batch.story[:, 0].tolist()]

@@ -122,20 +122,18 @@ class SentenceReader(nn.Module):
 
     def __init__(self, config: BabiConfig, words: int) -> None:
         super().__init__()
-        self.half = max(1, config.hidden_size // 2)
+        self.width = max(1, config.hidden_size // 2)
         self.embedding = nn.Embedding(words, config.embedding_size)
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
-        self.seen = nn.Embedding(words, self.half)
-        self.layer = build_layer(
-            config.model, self.half, self.half, bidirectional=True
-        )
-        self.role = nn.Linear(2 * self.half, config.roles)
+        self.seen = nn.Embedding(words, self.width)
+        self.layer = build_layer(config.model, self.width, self.width, bidirectional=True)
+        self.role = nn.Linear(2 * self.width, config.roles)
         self.salience = nn.Embedding(words, config.roles)
         nn.init.normal_(self.salience.weight, std=0.5)
         with torch.no_grad():
             self.salience.weight += torch.arange(1.0, words + 1).log()[:, None]
         self.place = nn.Parameter(torch.linspace(-_PLACE, _PLACE, config.roles))
-        self.features = config.roles * config.embedding_size + 2 * self.half
+        self.features = config.roles * config.embedding_size + 2 * self.width
 
     def forward(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         read = _run(self.layer, self.seen(words), lengths)
@@ -146,7 +144,7 @@ class SentenceReader(nn.Module):
         share = score.masked_fill((steps >= lengths)[..., None], -torch.inf).softmax(0)
         roles = normalize(torch.einsum("lsr,lse->sre", share, self.embedding(words)), dim=-1)
         last = torch.arange(len(lengths), device=words.device)
-        end = torch.cat([read[lengths - 1, last, : self.half], read[0, :, self.half :]], -1)
+        end = torch.cat([read[lengths - 1, last, : self.width], read[0, :, self.width :]], -1)
         # Vectors of length 1: brought to the scale of the recurrent layer's output.
         scale = roles.shape[-1] ** 0.5 / 2
         return roles, torch.cat([scale * roles.flatten(1), end], -1)

@@ -241,7 +241,8 @@ def _one_epoch(
         examples: Any = tally.count
         if world > 1:
             # Processes average their gradients; this makes it the mean over all examples of the batch.
-            everyone: Any = fabric.all_reduce(torch.tensor(float(examples), device=fabric.device), reduce_op="sum")
+            own = torch.tensor(float(examples), device=fabric.device)
+            everyone: Any = fabric.all_reduce(own, reduce_op="sum")
             examples = everyone / world
         optimizer.zero_grad()
         fabric.backward(tally.loss / examples)

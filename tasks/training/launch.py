@@ -153,7 +153,7 @@ def _spawned(function: Callable[..., Any], arguments: tuple[Any, ...], queue: An
     parent = multiprocessing.parent_process()
     if parent is not None:
         # A worker that is killed must not leave processes behind that go on writing into the folder.
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         _meet(fabric)
         return function(fabric, *arguments, queue.put if fabric.is_global_zero else None)
@@ -163,6 +163,11 @@ def _spawned(function: Callable[..., Any], arguments: tuple[Any, ...], queue: An
         lost = _lost(error)
         queue.put(_Failure(_carried(lost or error), lost is not None))
         raise
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _meet(fabric: Fabric) -> None:

@@ -157,7 +157,7 @@ def test_a_trained_network_is_loaded_with_what_belongs_to_it(finished: Finished)
     png, line = trained.picture(0)
     assert png.startswith(b"\x89PNG")
     assert line
-    with pytest.raises(ValueError, match="part must be one of task 1 of .*, got 'task 3'"):
+    with pytest.raises(ValueError, match=r"part must be one of task 1 of .*, got 'task 3'"):
         trained.picture(0, part="task 3")
 
 
