@@ -90,8 +90,10 @@ def option(
         hidden: whether no command has it.
         bounds: as of pydantic's ``Field``: ``ge``, ``gt``, ``le``, ``lt``.
     """
-    about: dict[str, Any] = {"panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
-             "hidden": hidden}  # fmt: skip
+    about: dict[str, Any] = {
+        "panel": panel, "flag": flag, "metavar": metavar, "only": only, "path": path, "short": short,
+        "hidden": hidden,
+    }  # fmt: skip
     return Field(
         description=help,
         json_schema_extra={name: value for name, value in about.items() if value},
