@@ -33,7 +33,7 @@ DRY_RUN = o.plain_option(
 def command(task: Task[Any, Any]) -> Any:
     """The function of ``liafseq compare TASK``."""
     own = o.Source(task.Config, task.study.settings, without=frozenset({"model"}))
-    shared = o.Source(StudyOptions, {"models": task.study.models})
+    shared = o.Source(StudyOptions, {"models": task.study.models, "seeds": task.study.seeds})
     made = o.Command(task, shared, own)
     out = o.plain_option(
         "out", str, f"runs/compare-{task.name}", "--out", "-o", panel="Study", metavar="FOLDER",

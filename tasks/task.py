@@ -162,9 +162,10 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Study:
-    """What ``liafseq compare TASK`` does without options: models, and settings other than the defaults."""
+    """What ``liafseq compare TASK`` does without options: models, seeds, and settings other than the defaults."""
 
     models: str = "liaf,liaf:gated=true,lif,gru,lstm"
+    seeds: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

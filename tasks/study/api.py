@@ -47,7 +47,7 @@ def compare(
     own = {name: value for name, value in settings.items() if name in flags_of(StudyOptions)}
     own["models"] = models if isinstance(models, str) else ",".join(models)
     own["models"] = own["models"] or task.study.models
-    options = StudyOptions(**own)
+    options = StudyOptions(**{"seeds": task.study.seeds, **own})
     given = {name: value for name, value in settings.items() if name not in own}
     config = task.Config(**{**task.study.settings, **given})
     folder = Path(folder or f"runs/compare-{task.name}")
