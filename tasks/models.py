@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
 from liafseq.tasks.registry import Model, known, model, states
 from liafseq.tasks.settings import Mistyped, pairs
@@ -44,9 +44,13 @@ class ModelSpec(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> ModelSpec:
-        """The model of ``[label=]name[:option=value...]``."""
+        """The model of ``[label=]name[:option=value...]``; ValueError where it is none."""
         label, name, settings = _cut(text)
-        return cls(name=name, label=label, options=pairs(settings))
+        try:
+            options = pairs(settings)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix(": ")) from None
+        return cls(name=name, label=label, options=options)
 
     def model(self) -> Model:
         """The model of the registry; ValueError where there is none."""
@@ -103,8 +107,6 @@ def as_spec(value: Any) -> ModelSpec:
     if isinstance(value, str):
         try:
             return ModelSpec.parse(value)
-        except ValidationError:
-            raise  # names what is wrong already
         except ValueError as error:
             raise ValueError(f": {error}") from None
     if isinstance(value, Mapping):

@@ -61,6 +61,6 @@ def easy(source: Path, **fields: Any) -> BabiConfig:
     """A run that learns the easy tasks."""
     settings: dict[str, Any] = {
         "model": "gru", "source": str(source), "questions": 300, "test_questions": 60, "embedding_size": 16,
-        "hidden_size": 24, "epochs": 15, "batch_size": 32, "learning_rate": 0.02,
+        "hidden_size": 24, "epochs": 12, "batch_size": 32, "learning_rate": 0.02,
     }  # fmt: skip
     return BabiConfig(**(settings | fields))

@@ -135,7 +135,7 @@ def test_a_configuration_is_a_value() -> None:
     "fields",
     [
         {},
-        {"model": "a b=mlif:levels=3:reset=none", "seed": 2**63 - 1, "learning_rate": 1e-300},
+        {"model": "a b=mlif:levels=3:feedback=none", "seed": 2**63 - 1, "learning_rate": 1e-300},
         {"kind": "story", "hops": 2, "story_options": ("people=4",)},
         {"tasks": "all", "dropout": 0},
         {"source": "/some/föld er", "variant": "en", "vectors": "glove.txt", "score_test": False},

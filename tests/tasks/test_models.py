@@ -86,7 +86,7 @@ def test_neuron_options_reach_the_layer() -> None:
         ("conv-lif", "model 'conv-lif' is not for this task; its models are liaf, lif"),
         ("gru:decay=0.5", "model 'gru' takes no options; got decay"),
         ("liaf:decai=0.5", r"'liaf' has no option 'decai', did you mean 'decay'\?; it has .*decay"),
-        ("liaf:decay", r"expected NAME=VALUE such as decay=0.05, got 'decay'"),
+        ("liaf:decay", r"^expected NAME=VALUE such as decay=0.05, got 'decay'$"),
         ("liaf:decay=", "expected NAME=VALUE"),
         ("=liaf", r"expected \[LABEL=\]NAME\[:OPTION=VALUE...\] such as liaf:gated=true, got '=liaf'"),
         ("a=", r"expected \[LABEL=\]NAME"),

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,7 @@ def test_results_that_cannot_be_written_leave_those_of_before(
     assert (tmp_path / "results.json").read_bytes() == before
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of a process")
 def test_a_limit_of_the_system_on_files_fails_the_run_that_meets_it(source: Path, tmp_path: Path) -> None:
     """The same by the system itself: files of the larger model are over the limit of this process."""
@@ -429,7 +431,7 @@ def test_a_loss_that_is_no_number_stops_its_run_and_keeps_the_best_epoch(
         if type(network.story).__name__ != "RNN":
             return found
         batches[0] += network.training
-        return found._replace(loss=found.loss * math.nan) if batches[0] > 8 else found
+        return replace(found, loss=found.loss * math.nan) if batches[0] > 8 else found
 
     with monkeypatch.context() as patch:
         patch.setattr(type(BABI), "step", breaks)

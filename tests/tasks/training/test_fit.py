@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -234,7 +235,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_best(tmp_path, where):
         found = step(model, batch)
         calls.append(model.training)
         bad = len(calls) > 10 and model.training is (where == "training")
-        return found._replace(loss=found.loss * math.nan) if bad else found
+        return replace(found, loss=found.loss * math.nan) if bad else found
 
     with pytest.raises(FloatingPointError, match="no longer finite in epoch 2"):
         train(tmp_path, step=breaks, learning_rate=0.01)

@@ -57,7 +57,7 @@ def test_a_gru_learns_easy_questions(finished: Finished) -> None:
     config, folder, outcome = finished
     score = outcome.test["task 1"]
     assert score.metrics["accuracy"] == outcome.mean("accuracy") >= 0.95
-    assert (outcome.model, outcome.parts, outcome.epochs_run) == ("gru", ("task 1",), 15)
+    assert (outcome.model, outcome.parts, outcome.epochs_run) == ("gru", ("task 1",), 12)
     assert (outcome.examples.train, outcome.examples.valid, outcome.examples.test) == (
         270,
         30,
