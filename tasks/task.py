@@ -162,7 +162,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Study:
-    """What ``liafseq compare TASK`` does without options: models, seeds, and settings other than the defaults."""
+    """What ``liafseq compare TASK`` does without options: models, seeds, settings other than the defaults."""
 
     models: str = "liaf,liaf:gated=true,lif,gru,lstm"
     seeds: int = 1

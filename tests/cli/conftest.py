@@ -13,11 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from liafseq.cli.main import app
+from liafseq.tasks.execution import engines
+
+from ..tasks.here import here
 
 
 @pytest.fixture
-def call() -> Callable[..., Any]:
-    """Calls the command in this process; the result has exit_code, stdout and stderr."""
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Calls the command in this process, runs of studies too; the result has exit_code, stdout, stderr."""
+    monkeypatch.setattr(engines, "run_jobs", here)
 
     def run(*arguments: object) -> Any:
         return CliRunner().invoke(app, list(map(str, arguments)), prog_name="liafseq")

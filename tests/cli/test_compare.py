@@ -17,7 +17,7 @@ from liafseq.tasks.babi.config import BabiConfig
 
 SMALL = (
     "compare", "babi", "--tasks", "1", "--questions", 300, "--test-questions", 100, "--epochs", 6,
-    "--hidden-size", 8, "--embedding-size", 8, "--batch-size", 16,
+    "--hidden-size", 8, "--embedding-size", 8, "--batch-size", 16, "--seeds", 1,
 )  # fmt: skip
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -128,7 +128,20 @@ def test_equal_numbers_of_weights(call: Callable[..., Any], tmp_path: Path) -> N
     )
 
 
-TINY = ("--tasks", "1", "--questions", 30, "--test-questions", 10, "--epochs", 1, "--hidden-size", 4)
+TINY = (
+    "--seeds",
+    1,
+    "--tasks",
+    "1",
+    "--questions",
+    30,
+    "--test-questions",
+    10,
+    "--epochs",
+    1,
+    "--hidden-size",
+    4,
+)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -188,7 +201,19 @@ def test_a_dry_run_does_nothing(call: Callable[..., Any], tmp_path: Path) -> Non
 
 
 def test_the_time_of_a_long_study_is_estimated(call: Callable[..., Any], tmp_path: Path) -> None:
-    words = ("--tasks", "1", "--questions", 2000, "--hidden-size", 16, "--epochs", 1000, "--dry-run")
+    words = (
+        "--tasks",
+        "1",
+        "--questions",
+        2000,
+        "--hidden-size",
+        16,
+        "--epochs",
+        1000,
+        "--seeds",
+        1,
+        "--dry-run",
+    )
     result = call("compare", "babi", "--models", "gru", *words, "--out", tmp_path / "new")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1].startswith("1 runs, about ")

@@ -200,7 +200,18 @@ def test_each_option_says_what_it_is() -> None:
 
 def test_the_study_repeats_itself(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    small = ("--questions", 30, "--test-questions", 10, "--hidden-size", 4, "--embedding-size", 4)
+    small = (
+        "--seeds",
+        1,
+        "--questions",
+        30,
+        "--test-questions",
+        10,
+        "--hidden-size",
+        4,
+        "--embedding-size",
+        4,
+    )
     words = ("compare", "babi", "--models", "gru,rnn", "--tasks", "1,6", "--epochs", 1, *small)
     first = call(*words, "--out", "one", "--json")
     assert first.exit_code == 0, first.output

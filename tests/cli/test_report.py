@@ -70,7 +70,8 @@ def test_the_command_repeats_the_study(asked: Callable[[list[str]], Any], option
 def test_compare_and_report(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     options = (
-        "--models gru,rnn --tasks 1 --questions 60 --test-questions 30 --epochs 1 --hidden-size 4 --jobs 1"
+        "--models gru,rnn --seeds 1 --tasks 1 --questions 60 --test-questions 30 --epochs 1 --hidden-size 4 "
+        "--jobs 1"
     )
     result = call("compare", "babi", *options.split(), "--out", "study")
     assert result.exit_code == 0, result.output

@@ -146,10 +146,10 @@ def test_predict(call: Callable[..., Any]) -> None:
 def test_list(call: Callable[..., Any]) -> None:
     assert "no such folder" in call("list").stderr
     call(*SMALL, "--out", "runs/one")
-    call("compare", "babi", "--models", "gru,liaf:gated=true", *SMALL[4:], "--out", "runs/study")
+    call("compare", "babi", "--models", "gru,lif", "--seeds", 1, *SMALL[4:], "--out", "runs/study")
     lines = call("list").stdout.splitlines()
     assert lines[0].split() == ["study", "task", "model", "mean", "runs"]
-    assert [line.split()[2] for line in lines[1:3]] == ["gru", "liaf:gated=true"]
+    assert [line.split()[2] for line in lines[1:3]] == ["gru", "lif"]
     assert sum("finished" in line for line in lines) == 5
     Path("runs/one/config.json").write_text("{")
     assert "Not read: runs/one/config.json:1: not valid JSON" in call("list").stdout
