@@ -19,7 +19,7 @@ from liafseq.tasks.commands import (
 )
 
 if TYPE_CHECKING:
-    from liafseq.tasks.babi.generator import GeneratorOptions
+    pass
 
 __all__ = ["app"]
 
@@ -128,7 +128,7 @@ def inspect(
 
     Example: liafseq data babi inspect tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1-5
     """
-    config = _config(source=source, tasks=tasks, variant=variant, data_seed=seed, story_options=story or ())
+    config = _config(source=source, tasks=tasks, variant=variant, data_seed=seed)
     from liafseq.tasks.babi.stories.survey import survey
     from liafseq.tasks.report.table import Table
 
@@ -138,7 +138,8 @@ def inspect(
     count = questions if source == "generated" else None
     for number in config.tasks:
         try:
-            found = survey(_stories(config, number, split, count), count)
+            own = _config(**{**dict(config), "tasks": (number,), "story_options": story or ()})
+            found = survey(_stories(own, number, split, count), count)
         except (ValueError, OSError) as error:
             wrong.append(" ".join(str(error).split()))
             continue
@@ -183,26 +184,5 @@ def _stories(config: BabiConfig, number: int, split: Any, questions: int | None)
         variant=config.variant,
         questions=questions,
         seed=config.data_seed,
-        options=_generator_options(config, number),
+        options=config.generator_options(),
     )
-
-
-def _generator_options(config: BabiConfig, number: int) -> GeneratorOptions | None:
-    """What ``--story`` says, as the generator of a task takes it."""
-    if not config.story_options:
-        return None
-    from dataclasses import fields
-
-    from liafseq.tasks.babi.generator import GeneratorOptions
-    from liafseq.tasks.babi.generator.options import resolve
-
-    known = [field.name for field in fields(GeneratorOptions)]
-    for name, _ in config.story_options:
-        if name not in known:
-            raise ValueError(f"--story: no option {name!r}; the options are {', '.join(known)}")
-    try:
-        options = GeneratorOptions(**dict(config.story_options))
-        resolve(number, options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"--story: {error}") from error
-    return options

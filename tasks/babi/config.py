@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
 from liafseq.tasks.config import DATA, MANY, MODEL, Bidirectional, Config, FieldError, Pairs, option
+
+if TYPE_CHECKING:
+    from liafseq.tasks.babi.generator import GeneratorOptions
 
 __all__ = ["PRESETS", "BabiConfig", "parse_tasks"]
 
@@ -170,6 +173,14 @@ class BabiConfig(Config):
                 "readout", f"={self.readout!r} is for kind='plain'; the story model reads outputs"
             )
         return self
+
+    def generator_options(self) -> GeneratorOptions | None:
+        """The story options as the generator takes them; None for stories as published."""
+        if not self.story_options:
+            return None
+        from liafseq.tasks.babi.generator.options import GeneratorOptions
+
+        return GeneratorOptions(**dict(self.story_options))
 
     def about(self) -> str:
         tasks = "+".join(map(str, self.tasks))

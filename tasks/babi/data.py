@@ -137,14 +137,6 @@ def _vocabulary(config: BabiConfig) -> Vocabulary:
 
 @lru_cache(maxsize=8)
 def _load(config: BabiConfig, number: int, split: str) -> Any:
-    options = None
-    if config.story_options:
-        from liafseq.tasks.babi.generator import GeneratorOptions
-
-        try:
-            options = GeneratorOptions(**dict(config.story_options))
-        except TypeError as error:
-            raise ValueError(f"story_options: {error}") from error
     questions = {"train": config.questions, "test": config.test_questions, "valid": None}[split]
     table = load(
         number,
@@ -153,7 +145,7 @@ def _load(config: BabiConfig, number: int, split: str) -> Any:
         variant=config.variant,
         questions=questions,
         seed=config.data_seed,
-        options=options,
+        options=config.generator_options(),
     )
     if not len(table):
         raise ValueError(f"{config.source}: no {split} questions for task {number}")

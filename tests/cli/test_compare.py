@@ -46,6 +46,7 @@ def epochs(run: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_and_interrupted_it_ends_with_the_same_metrics(start: Start, tmp_path: Path) -> None:
     options = (*SMALL, "--models", "gru,rnn", "--dropout", 0.1, "--layers", 2)

@@ -4,48 +4,57 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from liafseq.cli.main import app
+from liafseq.tasks import registry, task
 
 PACKAGE = Path(__file__).parent / "package"
-MODELS = "liaf,liaf:gated=true,gru,own=parity.models:Leaky:keep=0.9"
+OWN = "parity.models:Leaky:keep=0.9"
 SMALL = ("--sequences", "120", "--hidden-size", "8", "--epochs", "1", "--steps", "4")
 
-Call = Callable[..., "subprocess.CompletedProcess[str]"]
+Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
-    """Calls the command where the package is installed in a folder of its own."""
-    site, work = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("work")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the package is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    # A copy, so that building leaves nothing in the repository.
+    source = shutil.copytree(PACKAGE, tmp_path_factory.mktemp("source") / "package")
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
-         "--disable-pip-version-check", "--target", str(site), str(_copy(tmp_path_factory))],
+         "--disable-pip-version-check", "--target", str(folder), str(source)],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-
-    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "liafseq.cli.main", *arguments],
-            capture_output=True, text=True, cwd=work, check=False, timeout=300,
-            env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr[-3000:]
-        return done
-
-    run.work = work  # type: ignore[attr-defined]
-    return run
+    return folder
 
 
-def _copy(factory: pytest.TempPathFactory) -> Path:
-    """A copy, so that building leaves nothing in the repository."""
-    import shutil
+@pytest.fixture
+def call(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """Calls the command in this process, which looks for packages anew."""
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.chdir(tmp_path)
+    caches = (task._points, task.find, registry._all)
+    for cache in caches:
+        cache.cache_clear()
 
-    return Path(shutil.copytree(PACKAGE, factory.mktemp("source") / "package"))
+    def run(*arguments: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(app, list(arguments), prog_name="liafseq")
+        assert result.exit_code == code, result.output
+        return result
+
+    yield run
+    for cache in caches:
+        cache.cache_clear()
 
 
 def test_the_task_is_one_short_file() -> None:
@@ -62,26 +71,32 @@ def test_it_is_listed_with_its_options_and_metrics(call: Call) -> None:
 
 
 def test_train_and_evaluate(call: Call) -> None:
-    out = call("train", "parity", "--model", "parity.models:Leaky:keep=0.9", *SMALL, "--out", "one").stdout
+    out = call("train", "parity", "--model", OWN, *SMALL, "--out", "one").stdout
     assert out.splitlines()[0].split() == ["model", "short", "long", "mean", "loss"]
     assert "Test error rate in percent of 400 sequences" in out
     evaluated = call("evaluate", "one").stdout
     assert evaluated.splitlines()[1].split()[1:] == out.splitlines()[1].split()[1:]
-    assert (
-        json.loads(call("evaluate", "one", "--json", "--steps", "3").stdout)["scores"]["short"]["count"]
-        == 200
-    )
+    scores = json.loads(call("evaluate", "one", "--json", "--steps", "3").stdout)["scores"]
+    assert scores["short"]["count"] == 200
 
 
-def test_compare_with_report(call: Call) -> None:
-    words = call("compare", "parity", "--models", MODELS, *SMALL, "--out", "study").stdout.split()
-    assert {"liaf", "liaf:gated=true", "gru", "own", "short", "long", "mean", "loss"} <= set(words)
-    folder = call.work / "study"  # type: ignore[attr-defined]
-    study = json.loads((folder / "results.json").read_text())
+def test_compare_with_report(site: Path, tmp_path: Path) -> None:
+    """As a person calls it: a process, and workers of its own."""
+    models = f"liaf,liaf:gated=true,gru,own={OWN}"
+    done = subprocess.run(
+        [sys.executable, "-m", "liafseq.cli.main", "compare", "parity", "--models", models, *SMALL,
+         "--out", "study"],
+        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    labels = {"liaf", "liaf:gated=true", "gru", "own"}
+    assert {*labels, "short", "long", "mean", "loss"} <= set(done.stdout.split())
+    study = json.loads((tmp_path / "study" / "results.json").read_text())
     assert study["metrics"][0] == {"name": "error", "unit": "%", "higher_is_better": False}
-    assert {run["model"] for run in study["runs"]} == {"liaf", "liaf:gated=true", "gru", "own"}
+    assert {run["model"] for run in study["runs"]} == labels
     assert len(study["pairwise"]) == 6
-    report = (folder / "report.html").read_text()
+    report = (tmp_path / "study" / "report.html").read_text()
     assert "error rate" in report
     assert "accuracy" not in report
     assert "questions" not in report

@@ -191,6 +191,7 @@ def test_both_kinds_have_names_of_their_own():
     )
 
 
+@pytest.mark.exhaustive
 def test_it_learns_to_find_the_latest_fact():
     config = BabiConfig(kind="story", questions=1500, hidden_size=32, embedding_size=32, hops=2)
     data = BABI.data(config)

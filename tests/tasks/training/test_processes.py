@@ -64,6 +64,7 @@ def command(folder: Path, *arguments: object, launcher: tuple[str, ...] = ()) ->
     return done.stdout, done.stderr
 
 
+@pytest.mark.exhaustive
 def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None:
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     one, _ = command(tmp_path, "--out", "one")

@@ -133,7 +133,7 @@ def test_show_generated_stories_with_options():
         (("show", "--seed", -1), "must be at least 0, got -1"),
         (("show", "--split", "all"), "split must be"),
         (("show", "nowhere"), "nowhere"),
-        (("generate", "--out", ""), "--out: must name a folder"),
+        (("generate", "--out", ""), "--out: expected a folder, got"),
         (("generate", "--out", "file/below"), "--out: cannot write into the folder file/below"),
     ],
 )
