@@ -24,8 +24,8 @@ class EnergyModel:
     doi:10.1109/ISSCC.2014.6757323.
 
     Attributes:
-        mac_pj: a multiply-accumulate.
-        ac_pj: an accumulate.
+        mac_pj: per multiply-accumulate.
+        ac_pj: per accumulate.
 
     >>> EnergyModel().nanojoule(macs=1000, acs=1000)
     5.5
@@ -48,7 +48,7 @@ class EnergyModel:
 
     def __str__(self) -> str:
         source = " (45 nm, Horowitz 2014)" if (self.mac_pj, self.ac_pj) == _HOROWITZ_PJ else ""
-        return f"{self.mac_pj:g} pJ a multiply-accumulate, {self.ac_pj:g} pJ an accumulate{source}"
+        return f"{self.mac_pj:g} pJ per multiply-accumulate, {self.ac_pj:g} pJ per accumulate{source}"
 
     def to_json(self) -> dict[str, float]:
         return {"mac_pj": self.mac_pj, "ac_pj": self.ac_pj}

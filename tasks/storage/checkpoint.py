@@ -70,6 +70,10 @@ def _read(path: str | os.PathLike[str], with_tensors: bool) -> tuple[dict[str, t
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
+        path.open("rb").close()
+    except OSError as error:  # the file may be whole
+        raise OSError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
         with safe_open(path, framework="pt") as file:
             entry = json.loads((file.metadata() or {})[_KEY])
             if zlib.crc32(entry["state"].encode()) != entry["state_crc32"]:

@@ -66,12 +66,26 @@ def make_fabric(device: str = "cpu", precision: str = "32-true", devices: int = 
             strategy=strategy,
         )
     except Exception as error:  # Fabric's own exception derives from Exception alone
-        raise ValueError(
-            f"device={device!r}, devices={devices}, precision={precision!r} cannot be had here: {error}"
-        ) from error
+        raise ValueError(_refused(str(error), device, devices, precision)) from error
     if not _spawns(fabric):
         fabric.launch()
     return fabric
+
+
+def _refused(text: str, device: str, devices: int, precision: str) -> str:
+    """Why there is no such Fabric, in plain words."""
+    if "recision" in text:
+        return (
+            f"precision={precision!r} is unknown, or not for device={device!r}; usual ones are 32-true, "
+            "64-true, bf16-mixed and 16-mixed"
+        )
+    count = torch.cuda.device_count()
+    here = [
+        "cpu",
+        *([f"cuda ({count})"] if count else []),
+        *(["mps"] if torch.backends.mps.is_available() else []),
+    ]
+    return f"device={device!r}, devices={devices} cannot be had on this machine, which has {', '.join(here)}"
 
 
 def launch(

@@ -61,7 +61,7 @@ def run(
     from liafseq.tasks.training.launch import launch
 
     outcome = launch(
-        _in_process,
+        _train,
         task,
         config,
         folder,
@@ -74,18 +74,6 @@ def run(
     )
     assert isinstance(outcome, Outcome)
     return outcome
-
-
-def _in_process(
-    fabric: Fabric,
-    task: Task[Any, Any],
-    config: Config,
-    folder: Path,
-    logger: str | None,
-    progress: Tell | None,
-) -> Outcome:
-    with torch_for(config):
-        return _train(fabric, task, config, folder, logger, progress)
 
 
 def _train(
@@ -101,43 +89,45 @@ def _train(
     from liafseq.tasks.training.fit import evaluate, fit
     from liafseq.tasks.training.logger import epoch_logger
 
-    data, world = task.data(config), fabric.world_size
-    # Before the training, so that a test set that is missing is told at once.
-    scored = task.parts(config) if config.score_test else ()
-    tests = {part.name: task.batches(config, data, "test", part=part.name, world=world) for part in scored}
-    if fabric.is_global_zero:
-        remove_leftovers(folder)
-        _keep(folder, data.kept())
-    torch.manual_seed(config.seed)
-    network = task.network(config, data)
-    train = task.batches(config, data, "train", seed=config.seed, world=world)
-    valid = task.batches(config, data, "valid", world=world)
-    with epoch_logger(logger, folder) as tell:
+    with torch_for(config), epoch_logger(logger, folder) as tell:
+        data, world = task.data(config), fabric.world_size
+        # Before the training, so that a test set that is missing is told at once.
+        scored = task.parts(config) if config.score_test else ()
+        tests = {
+            part.name: task.batches(config, data, "test", part=part.name, world=world) for part in scored
+        }
+        if fabric.is_global_zero:
+            remove_leftovers(folder)
+            _keep(folder, data.kept())
+        torch.manual_seed(config.seed)
+        network = task.network(config, data)
+        train = task.batches(config, data, "train", seed=config.seed, world=world)
+        valid = task.batches(config, data, "valid", world=world)
         fitted = fit(
             network, train, valid, task.step, config, folder,
             metrics=task.metrics, fabric=fabric, progress=progress, tell=tell,
         )  # fmt: skip
-    outcome = Outcome(
-        model=config.model.label,
-        seed=config.seed,
-        parts=tuple(part.name for part in task.parts(config)),
-        test={
-            name: evaluate(fitted.network, batches, task.step, task.metrics, fabric)
-            for name, batches in tests.items()
-        },
-        valid=fitted.valid,
-        best_epoch=fitted.best.epoch,
-        epochs_run=fitted.epochs_run,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        examples=Counts(
-            train=train.examples,
-            valid=valid.examples,
-            test={name: batches.examples for name, batches in tests.items()},
-        ),
-        cost=_cost(task, config, data, network, fabric) if tests else None,
-        facts=dict(task.facts(config, data)),
-        time=RunTime(train_seconds=fitted.seconds, first_step_seconds=fitted.first_step_seconds),
-    )
+        outcome = Outcome(
+            model=config.model.label,
+            seed=config.seed,
+            parts=tuple(part.name for part in task.parts(config)),
+            test={
+                name: evaluate(fitted.network, batches, task.step, task.metrics, fabric)
+                for name, batches in tests.items()
+            },
+            valid=fitted.valid,
+            best_epoch=fitted.best.epoch,
+            epochs_run=fitted.epochs_run,
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            examples=Counts(
+                train=train.examples,
+                valid=valid.examples,
+                test={name: batches.examples for name, batches in tests.items()},
+            ),
+            cost=_cost(task, config, data, network, fabric) if tests else None,
+            facts=dict(task.facts(config, data)),
+            time=RunTime(train_seconds=fitted.seconds, first_step_seconds=fitted.first_step_seconds),
+        )
     if fabric.is_global_zero:
         outcome.write(folder / RESULT)
     return outcome

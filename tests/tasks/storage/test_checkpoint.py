@@ -20,3 +20,14 @@ def test_tensors_and_state_in_one_file(tmp_path):
     assert save_tensors(tmp_path / "y.safetensors", tensors, state).read_bytes() == content
     with pytest.raises(FileNotFoundError, match=r"z\.safetensors"):
         load_tensors(tmp_path / "z.safetensors")
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = save_tensors(tmp_path / "checkpoint.safetensors", {"a": torch.zeros(2)}, {})
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(OSError, match=r"checkpoint\.safetensors: cannot be read: Permission denied"):
+        load_tensors(path)
