@@ -117,7 +117,7 @@ def as_spec(value: Any) -> ModelSpec:
 def parse_specs(text: str, kinds: Iterable[str] = ("layer", "maps")) -> tuple[ModelSpec, ...]:
     """The models of a study from ``liaf,liaf:gated=true,gru`` or ``all``.
 
-    A part that is only a number belongs to the value before it: ``liaf:decay=0.5,0.9,gru`` are two models.
+    A part that begins with a number belongs to the value before it: ``liaf:decay=0.5,0.9,gru`` are two models.
 
     >>> [spec.label for spec in parse_specs("liaf:decay=0.5,0.9, gru")]
     ['liaf:decay=0.5,0.9', 'gru']
@@ -127,7 +127,7 @@ def parse_specs(text: str, kinds: Iterable[str] = ("layer", "maps")) -> tuple[Mo
         return tuple(ModelSpec(name=name, label=name) for name in known(kinds))
     parts: list[str] = []
     for part in text.split(","):
-        if parts and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", part):
+        if parts and re.match(r"\s*-?\.?[0-9]", part):
             parts[-1] += f",{part.strip()}"
         else:
             parts.append(part.strip())

@@ -112,6 +112,7 @@ def test_errors_tell_what_would_be_right(text: str, message: str) -> None:
         ("slow=liaf:decay=0.01,gru", ["slow", "gru"], [{"decay": 0.01}, {}]),
         ("liaf:decay=0.5,9,-1e-3,gru", ["liaf:decay=0.5,9,-1e-3", "gru"], [{"decay": (0.5, 9, -1e-3)}, {}]),
         ("a=lif:reset=soft:threshold=2", ["a"], [{"reset": "soft", "threshold": 2}]),
+        ("b=lif:decay=.5,.9:reset=soft,gru", ["b", "gru"], [{"decay": (0.5, 0.9), "reset": "soft"}, {}]),
         ("liaf:feedback=none:learn-decay=true", ["liaf:feedback=none:learn-decay=true"],
          [{"feedback": None, "learn_decay": True}]),
     ],
