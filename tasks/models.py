@@ -117,7 +117,8 @@ def as_spec(value: Any) -> ModelSpec:
 def parse_specs(text: str, kinds: Iterable[str] = ("layer", "maps")) -> tuple[ModelSpec, ...]:
     """The models of a study from ``liaf,liaf:gated=true,gru`` or ``all``.
 
-    A part that begins with a number belongs to the value before it: ``liaf:decay=0.5,0.9,gru`` are two models.
+    A part that begins with a number belongs to the value before it: ``liaf:decay=0.5,0.9,gru`` are two
+    models.
 
     >>> [spec.label for spec in parse_specs("liaf:decay=0.5,0.9, gru")]
     ['liaf:decay=0.5,0.9', 'gru']
