@@ -16,7 +16,7 @@ _SHORT = 2_000
 """Fewer steps in all than this are not worth an estimate."""
 
 _STEPS = 3
-_BESIDE = 1.4
+_BESIDE = 1.9
 """What validation, evaluation and reading cost beside the training steps, and cores that are shared."""
 
 
