@@ -11,6 +11,8 @@ import pytest
 # numba's cache on disk is not made for processes that write at the same time: each worker of
 # pytest-xdist has its own. Set before anything imports numba.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # The workers share the cores. What needs more threads asks for them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = Path(__file__).parent.parent / ".pytest_cache" / f"numba-{worker}"
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))
 

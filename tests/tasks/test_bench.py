@@ -55,7 +55,7 @@ class _Doubled(torch.autograd.Function):
         return 2 * g
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", SPIKING)
 def test_right_layers_pass(name: str, dtype: str) -> None:
     check = checked(name, dtype=dtype)
@@ -76,7 +76,7 @@ def test_right_layers_pass(name: str, dtype: str) -> None:
             marks=pytest.mark.exhaustive,  # compiles loops of its own
         ),
         {"share": "layer", "decay": 0.5, "activation": "hardtanh"},
-        {"gated": True, "learn_threshold": True},
+        pytest.param({"gated": True, "learn_threshold": True}, marks=pytest.mark.exhaustive),
     ],
 )
 def test_right_layers_with_options_pass(options: dict[str, Any]) -> None:
@@ -328,6 +328,7 @@ def test_memory_of_layers() -> None:
     assert 8 * 16 * 32 * 4 <= liaf.kept_bytes < gru.kept_bytes
 
 
+@pytest.mark.exhaustive
 def test_first_call() -> None:
     found = first_call.first_call(as_spec("gru"), SHAPE, config())
     assert found.model == "gru"

@@ -255,6 +255,7 @@ def _counts(events, size, steps, pool):
     return np.bincount(where, minlength=steps * 2 * side * side)
 
 
+@pytest.mark.exhaustive
 def test_a_model_that_ignores_time_stays_below_the_ceiling_and_one_that_does_not_exceeds_it(folder):
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.pipeline import make_pipeline

@@ -101,7 +101,7 @@ def test_two_processes_of_torchrun_have_the_curve_of_one(tmp_path: Path) -> None
     ("how", "error", "message"),
     [
         ("killed", RuntimeError, "process of the run (has died|is gone).* from the last whole epoch"),
-        ("raises", KeyError, "the second process alone"),
+        pytest.param("raises", KeyError, "the second process alone", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_process_that_dies_ends_the_run_with_a_message(

@@ -107,7 +107,7 @@ def metrics(folder):
 @pytest.mark.skipif(
     not hasattr(__import__("os"), "fork"), reason="kills forks of a process; there is no fork here"
 )
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_killed_at_any_moment_the_metrics_are_the_same(tmp_path, every):
     write_stories(tmp_path / "data")
     fields = {"model": "liaf", "hidden_size": 6, "batch_size": 24, "dropout": 0.2, "warmup": 0.2}
