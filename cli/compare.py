@@ -85,6 +85,7 @@ def head_to_head(
         raise ValueError("--nodes: is for train; a study on several machines is for --engine ray")
     with resumable():
         out = named_folder(given["out"])
+        o.check_logger(given["logger"])
         jobs = options.jobs or (min(2, cores()) if options.engine == "local" else None)
         engine = _engine(options)
         check_folder(out, task, configs if search is None and options.match == "hidden" else None)

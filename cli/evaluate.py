@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,9 +28,9 @@ def _splits(incomplete: str) -> list[str]:
 
 
 OWN = (
-    o.inspect.Parameter(
-        "runs", o.inspect.Parameter.KEYWORD_ONLY,
-        annotation=o.Annotated[
+    inspect.Parameter(
+        "runs", inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[
             list[Path], typer.Argument(help="Run folders.", metavar="RUN...", show_default=False)
         ],
     ),
@@ -65,16 +66,13 @@ def command() -> Any:
     def evaluate(**given: Any) -> None:
         _evaluate(given, fields)
 
-    every = [*OWN, *parameters]
-    evaluate.__signature__ = o.inspect.Signature(every)  # type: ignore[attr-defined]
-    evaluate.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
-    evaluate.__doc__ = """Score the trained network of one or more run folders, on their own or on other data.
+    about = """Score the trained network of one or more run folders, on their own or on other data.
 
     The options under Data name other data; each is for runs of the tasks that have it.
 
     Example: liafseq evaluate runs/gru-qa1-s0-1a2b3c4d --source tasks_1-20_v1-2 --variant en-10k
     """
-    return evaluate
+    return o.signed(evaluate, [*OWN, *parameters], about)
 
 
 def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) -> None:
@@ -109,7 +107,7 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
     for run, task in tasks.items():
         made = o.Command(task, o.Source(task.Config, {}))
         other = {
-            field: made._located(field, value)
+            field: made.located(field, value)
             for field, value in said.items()
             if task.name in fields[field][1]
         }

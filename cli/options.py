@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +69,7 @@ class Command:
                 found.append(parameter(name, info, self.task, shown))
         return found
 
-    def function(self, run: Callable[[dict[str, Any]], None], *own: inspect.Parameter) -> Callable[..., None]:
+    def function(self, run: Callable[[dict[str, Any]], None], *own: inspect.Parameter) -> Any:
         """The function of the command, for Typer: ``run`` gets what was said, by name of parameter."""
 
         def command(**given: Any) -> None:
@@ -77,11 +77,7 @@ class Command:
 
         # A panel's options stand together in the help.
         made = sorted(self.parameters(), key=lambda parameter: panel_order(_panel(parameter)))
-        every = [*own, *made]
-        command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
-        command.__doc__ = inspect.getdoc(run)
-        return command
+        return signed(command, [*own, *made], inspect.getdoc(run) or "")
 
     def said(self, given: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
         """What the command line and a file of settings say, by field; the command line wins.
@@ -95,7 +91,7 @@ class Command:
             if value is not None and value != []:
                 found[name] = value
         for name, value in found.items():
-            found[name] = self._located(name, value)
+            found[name] = self.located(name, value)
         return found
 
     def build(self, source: Source, said: Mapping[str, Any], **fixed: Any) -> Any:
@@ -134,7 +130,7 @@ class Command:
             found[name] = tuple(value) if isinstance(value, list) and name in _REPEATABLE else value
         return found
 
-    def _located(self, name: str, value: Any) -> Any:
+    def located(self, name: str, value: Any) -> Any:
         """A path made absolute: a run must be the same whatever folder it is continued from."""
         path = extra(self.flags[name], "path")
         if name in _REPEATABLE and isinstance(value, list):
@@ -146,6 +142,14 @@ class Command:
             flag = flag_of(name, self.flags[name])
             raise FileNotFoundError(f"--{flag}: no such file or folder: {there}")
         return str(there)
+
+
+def signed(function: Callable[..., None], parameters: Sequence[inspect.Parameter], doc: str) -> Any:
+    """The function with this signature and docstring, of which Typer makes the command."""
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    function.__doc__ = doc
+    return function
 
 
 def has_effect(config: Any, info: FieldInfo) -> bool:
@@ -250,6 +254,17 @@ def settings_toml(command: Command, *configs: Any) -> str:
                 value = [f"{key}={value_text(item)}" for key, item in value.items()]
             lines.append(f"{flag_of(name, info)} = {json.dumps(value)}")
     return "\n".join(lines)
+
+
+def check_logger(name: str | None) -> None:
+    """Sees that the logger of ``--logger`` can be had."""
+    if name is not None:
+        from liafseq.tasks.training import logger
+
+        try:
+            logger.check_logger(name)
+        except ValueError as error:
+            raise ValueError(f"--logger: {error}") from None
 
 
 def check_device(config: Any) -> None:

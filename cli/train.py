@@ -68,13 +68,7 @@ def train(task: Task[Any, Any], config: Any, folder: Path, logger: str | None) -
     from liafseq.tasks.storage.lock import folder_lock
     from liafseq.tasks.training.folder import check_free
 
-    if logger is not None:
-        from liafseq.tasks.training.logger import check_logger
-
-        try:
-            check_logger(logger)
-        except ValueError as error:
-            raise ValueError(f"--logger: {error}") from None
+    o.check_logger(logger)
     check_free(folder)
     floor = task.floor(config)  # finds what is wrong with the data, before torch is loaded
     config.model.try_out()

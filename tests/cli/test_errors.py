@@ -67,6 +67,7 @@ BAD = {
     "impossible generator option": ("train babi --story people=9", "--story: people must be 1 to 8"),
     "no number of people": ("train babi --story people=many", "--story: people must be a whole"),
     "machines for a study": ("compare babi --nodes 2", "--nodes: is for train"),
+    "logger of a study": ("compare babi --logger paper", "--logger: expected tensorboard or csv"),
     "logger": ("train babi --logger paper", "--logger: expected tensorboard or csv, got 'paper'"),
     "no such file of settings": ("train babi --config nowhere.toml", "--config: nowhere.toml: No such file"),
 }  # fmt: skip
