@@ -22,14 +22,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from liafseq.cli.values import parse_neuron_options
-from liafseq.tasks.models import build_layer, model_names
+from liafseq.tasks.models import ModelSpec, build_layer, parse_specs, with_options
 
 Batch = tuple[Tensor, Tensor]
 
@@ -50,19 +48,19 @@ class Check:
 class Reader(nn.Module):
     """A recurrent layer and a linear one, over all steps."""
 
-    def __init__(self, check: Check, model: str, hidden: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, check: Check, model: ModelSpec, hidden: int) -> None:
         super().__init__()
-        self.layer = build_layer(model, check.inputs, hidden, options=options)
+        self.layer = build_layer(model, check.inputs, hidden)
         self.head = nn.Linear(hidden, check.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layer(x)[0])
 
 
-def run(check: Check, model: str, hidden: int, seed: int, options: Mapping[str, Any]) -> float:
+def run(check: Check, model: ModelSpec, hidden: int, seed: int) -> float:
     """Trains a model and gives its score."""
     torch.manual_seed(seed)
-    chance, reader = torch.Generator().manual_seed(seed), Reader(check, model, hidden, options)
+    chance, reader = torch.Generator().manual_seed(seed), Reader(check, model, hidden)
     optimizer = torch.optim.Adam(reader.parameters(), 3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, check.updates)
     for _ in range(check.updates):
@@ -157,22 +155,24 @@ CHECKS: Mapping[str, Callable[[], Check]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--models", default=",".join(model_names("babi")))
+    parser.add_argument("--models", default="all")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--only", default="")
     parser.add_argument("--option", action="append", metavar="MODEL:NAME=VALUE")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    models = given.models.split(",")
-    options = parse_neuron_options(given.option, models)
-    print("| check | " + " | ".join(models) + " |\n|" + "---|" * (len(models) + 1), flush=True)
+    models = with_options(parse_specs(given.models, ["layer"]), given.option or [])
+    print(
+        "| check | " + " | ".join(model.label for model in models) + " |\n|" + "---|" * (len(models) + 1),
+        flush=True,
+    )
     for name, make in CHECKS.items():
         if not name.startswith(given.only):
             continue
         begin, cells, check = time.monotonic(), [], make()
         for model in models:
-            found = [run(check, model, given.hidden, seed, options[model]) for seed in range(given.seeds)]
+            found = [run(check, model, given.hidden, seed) for seed in range(given.seeds)]
             digits = 4 if name.startswith("adding") else 1
             spread = f" ± {statistics.stdev(found):.{digits}f}" if given.seeds > 1 else ""
             cells.append(f"{statistics.mean(found):.{digits}f}{spread}")
