@@ -9,6 +9,9 @@ from importlib import metadata
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from liafseq.cli.main import app
 
 COMMANDS = [
     (),
@@ -94,3 +97,19 @@ except SystemExit as end:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].startswith("HEAVY [] CODE")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("liafseq train ", ["babi", "dvs"]),
+        ("liafseq train babi --schedule ", ["cosine", "constant"]),
+        ("liafseq compare babi --models g", ["gru"]),
+        ("liafseq models conv-l", ["conv-liaf", "conv-lif", "conv-lstm"]),
+    ],
+)
+def test_the_shell_completes_values(words: str, expected: list[str]) -> None:
+    count = len(words.split()) - (not words.endswith(" "))
+    asked = {"_LIAFSEQ_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+    result = CliRunner().invoke(app, env=asked, prog_name="liafseq")
+    assert result.stdout.split() == expected
