@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,10 +83,8 @@ def test_version(call: Callable[..., Any]) -> None:
     assert (result.exit_code, result.stdout) == (0, f"liafseq {metadata.version('liafseq')}\n")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["compare", "babi", "--help"], ["train", "babi", "--model", "x"]]
-)
-def test_nothing_heavy_is_imported_for_help_and_errors(arguments: list[str]) -> None:
+def heavy(arguments: list[str]) -> str:
+    """Which large packages a command has imported, and how it ended."""
     code = f"""
 import sys
 from liafseq.cli.main import app
@@ -96,7 +95,23 @@ except SystemExit as end:
     print("HEAVY", sorted(heavy), "CODE", end.code)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].startswith("HEAVY [] CODE")
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["compare", "babi", "--help"], ["train", "babi", "--model", "x"]]
+)
+def test_nothing_heavy_is_imported_for_help_and_errors(arguments: list[str]) -> None:
+    assert heavy(arguments).startswith("HEAVY [] CODE")
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_wrong_data_is_found_before_torch_is_loaded(command: str, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"qa1_single-supporting-fact_{split}.txt").write_text("1 Where is Mary?\tkitchen\t9\n")
+    asked = [command, "babi", "--source", str(tmp_path), "--tasks", "1", "--out", str(tmp_path / "out")]
+    assert heavy(asked) == "HEAVY [] CODE 2"
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
