@@ -34,8 +34,8 @@ def compare(
         report: whether report, plots and table are written into the folder.
         on_progress: is told what happens.
         settings: fields of the task's ``Config`` and of
-            :class:`~liafseq.tasks.study.plan.StudyOptions`: ``seeds=3``, ``epochs=5``, ``jobs=2``. What is not
-            given is as the command has it without options.
+            :class:`~liafseq.tasks.study.plan.StudyOptions`: ``seeds=3``, ``epochs=5``, ``jobs=2``. What is
+            not given is as the command has it without options.
 
     Returns:
         The results, also in ``folder/results.json``.
