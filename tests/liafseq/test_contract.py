@@ -183,7 +183,7 @@ DEFAULTS = {
 
 
 def test_default_initial_values_are_those_that_were_measured(layer_type):
-    """docs/layers.md says what chose them."""
+    """docs/guide/layers.md says what chose them."""
     layer = layer_type(3, 64, 2, bidirectional=True)
     for suffix in ("_l0", "_l1_reverse"):
         found = layer.neuron_parameters(suffix)
