@@ -15,7 +15,7 @@ from liafseq.cli.groups import TaskGroup
 from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError
 from liafseq.tasks.study.machine import cores
-from liafseq.tasks.study.plan import StudyOptions, command_words, matched, plan
+from liafseq.tasks.study.plan import StudyOptions, checked, command_words, matched, plan
 from liafseq.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -89,11 +89,7 @@ def head_to_head(
         jobs = options.jobs or (min(2, cores()) if options.engine == "local" else None)
         engine = _engine(options)
         check_folder(out, task, configs if search is None and options.match == "hidden" else None)
-        floor: dict[str, float] = {}
-        for config in {tuple(part.name for part in task.parts(c)): c for c in configs}.values():
-            floor |= task.floor(config)  # finds what is wrong with the data, before torch is loaded
-        for spec in dict.fromkeys(config.model for config in configs):
-            spec.try_out()
+        floor = checked(task, configs)
         o.check_device(configs[0])
         if options.match == "params":
             configs = matched(task, configs)

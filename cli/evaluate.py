@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def _splits(incomplete: str) -> list[str]:
-    return [name for name in ("test", "valid", "train") if name.startswith(incomplete)]
-
-
 OWN = (
     inspect.Parameter(
         "runs", inspect.Parameter.KEYWORD_ONLY,
@@ -36,7 +32,7 @@ OWN = (
     ),
     o.plain_option(
         "split", str, "test", "--split", metavar="test|valid|train", help="Which part of the data.",
-        autocompletion=_splits,
+        autocompletion=o.complete_split,
     ),
     o.plain_option("device", str | None, None, "--device", help="cpu, cuda, mps, or auto; else the run's."),
     o.plain_option("as_json", bool, False, "--json", help="Print JSON, a line per run."),
@@ -82,8 +78,7 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
     if len(runs) > 1 and str(runs[0]) in names() and not runs[0].exists():
         runs = runs[1:]  # liafseq evaluate babi RUN, as train and compare have it
     split = given["split"]
-    if split not in ("test", "valid", "train"):
-        raise ValueError(f"--split: expected test, valid or train, got {split!r}")
+    o.check_split(split)
     tasks = {run: read_config(run)[0] for run in runs}  # all of them, before the work on the first begins
     said = {field: given[field] for field in fields if given[field] not in (None, [])}
     for field in said:

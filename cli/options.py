@@ -18,7 +18,7 @@ from liafseq.tasks.config import FieldError, Pairs
 from liafseq.tasks.models import known
 from liafseq.tasks.results import value_text
 from liafseq.tasks.settings import choices_of, extra, flag_of, flags_of, panel_order
-from liafseq.tasks.task import Task
+from liafseq.tasks.task import SPLITS, Task
 
 __all__ = ["Command", "Source", "check_device", "make_folder", "settings_toml"]
 
@@ -265,6 +265,17 @@ def check_logger(name: str | None) -> None:
             logger.check_logger(name)
         except ValueError as error:
             raise ValueError(f"--logger: {error}") from None
+
+
+def check_split(split: str) -> None:
+    """Sees that ``--split`` names a split."""
+    if split not in SPLITS:
+        first, second, last = SPLITS
+        raise ValueError(f"--split: expected {first}, {second} or {last}, got {split!r}")
+
+
+def complete_split(incomplete: str) -> list[str]:
+    return [name for name in SPLITS if name.startswith(incomplete)]
 
 
 def check_device(config: Any) -> None:

@@ -31,13 +31,13 @@ def show(
 
     Example: liafseq show runs/liaf-qa1-s0-1a2b3c4d --example 3
     """
-    if split not in ("test", "valid", "train"):
-        raise ValueError(f"--split: expected test, valid or train, got {split!r}")
+    from liafseq.cli.options import check_split, make_folder
+
+    check_split(split)
     if example < 0:
         raise ValueError(f"--example must be at least 0, got {example}")
     if neurons < 1:
         raise ValueError(f"--neurons must be at least 1, got {neurons}")
-    from liafseq.cli.options import make_folder
     from liafseq.tasks.training.folder import read_config
 
     task, _ = read_config(run)

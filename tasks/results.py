@@ -63,12 +63,9 @@ class Counts(Value):
     test: dict[str, int]
 
 
-class Cost(Value):
+class CostFigures(Value):
     """What a network costs per sample of the test data (see :class:`liafseq.Cost`)."""
 
-    samples: int
-    parameters: int
-    weights: int
     dense_macs: float
     macs: float
     acs: float
@@ -78,6 +75,14 @@ class Cost(Value):
     firing_rate: float | None
     crossing_rate: float | None
     energy_model: dict[str, Any]
+
+
+class Cost(CostFigures):
+    """The cost of a run's network, counted on some samples; ``uncounted`` names what was not."""
+
+    samples: int
+    parameters: int
+    weights: int
     uncounted: list[str]
 
 
@@ -154,20 +159,11 @@ class Spread(Value):
     values: tuple[float, ...]
 
 
-class MeanCost(Value):
+class MeanCost(CostFigures):
     """The mean cost of a model's runs; ``weights`` are the fewest and the most."""
 
     runs: int
     weights: tuple[int, int]
-    dense_macs: float
-    macs: float
-    acs: float
-    neuron_ops: float
-    energy_nj: float
-    dense_energy_nj: float
-    firing_rate: float | None
-    crossing_rate: float | None
-    energy_model: dict[str, Any]
 
 
 class SummaryTime(Value):

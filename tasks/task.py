@@ -26,6 +26,9 @@ __all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Ta
 
 GROUP = "liafseq.tasks"
 
+SPLITS = ("test", "valid", "train")
+"""The splits of the data of every task."""
+
 C = TypeVar("C", bound=Config)
 D = TypeVar("D")
 
@@ -324,9 +327,6 @@ class Task(Generic[C, D]):
     def metric(self) -> Metric:
         """The metric that decides."""
         return self.metrics[0]
-
-    def split_names(self) -> tuple[str, ...]:
-        return ("test", "valid", "train")
 
 
 @lru_cache(maxsize=1)

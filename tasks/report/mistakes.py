@@ -67,7 +67,7 @@ def _of_run(folder: Path, part: str) -> list[Mistake]:
         raise FileNotFoundError(f"no {folder / CONFIG}")
     from liafseq.tasks.training.run import load
 
-    return list(islice((wrong for wrong in load(folder).mistakes() if wrong.part == part), MOST))
+    return list(islice(load(folder).mistakes(only=part), MOST))
 
 
 def _block(study: Study, part: str, run: Run, wrong: list[Mistake], word: str) -> Block:

@@ -10,7 +10,7 @@ from typing import Any
 from liafseq.tasks.results import Study
 from liafseq.tasks.settings import flags_of
 from liafseq.tasks.study.compare import Event, run_study
-from liafseq.tasks.study.plan import StudyOptions, matched, plan
+from liafseq.tasks.study.plan import StudyOptions, checked, matched, plan
 from liafseq.tasks.task import Task, find
 
 __all__ = ["compare"]
@@ -53,9 +53,7 @@ def compare(
     config = task.Config(**{**task.study.settings, **given})
     folder = Path(folder or f"runs/compare-{task.name}")
     configs = plan(task, config, options)
-    for spec in dict.fromkeys(config.model for config in configs):
-        spec.try_out()
-    floor = {part: value for config in task.separate(config) for part, value in task.floor(config).items()}
+    floor = checked(task, configs)
     if options.match == "params":
         configs = matched(task, configs)
     study = run_study(

@@ -11,7 +11,7 @@ from liafseq.tasks.settings import Settings, flag_of, flags_of
 from liafseq.tasks.study.search import Search
 from liafseq.tasks.task import Task
 
-__all__ = ["StudyOptions", "match_parameters", "matched", "parameters", "plan"]
+__all__ = ["StudyOptions", "checked", "match_parameters", "matched", "parameters", "plan"]
 
 
 class StudyOptions(Settings):
@@ -137,6 +137,19 @@ def plan(task: Task[Any, Any], config: Config, options: StudyOptions) -> list[Co
         for group in groups
         for spec in specs
     ]
+
+
+def checked(task: Task[Any, Any], configs: Sequence[Config]) -> dict[str, float]:
+    """Sees that data and models of the runs can be had; what a constant answer scores, by part.
+
+    The data comes first: what is wrong with it is found before torch is loaded.
+    """
+    floor: dict[str, float] = {}
+    for config in {tuple(part.name for part in task.parts(config)): config for config in configs}.values():
+        floor |= task.floor(config)
+    for spec in dict.fromkeys(config.model for config in configs):
+        spec.try_out()
+    return floor
 
 
 def parameters(task: Task[Any, Any], config: Config) -> int:

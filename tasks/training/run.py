@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from liafseq.tasks.config import Config
 from liafseq.tasks.results import Counts, Outcome, RunTime, Score
 from liafseq.tasks.storage.files import read_json, remove_leftovers, write_json
-from liafseq.tasks.task import Mistake, Part, Task
+from liafseq.tasks.task import SPLITS, Mistake, Part, Task
 from liafseq.tasks.training.folder import DATA, RESULT, claim, finished, read_config, torch_for
 from liafseq.tasks.training.progress import Progress
 
@@ -234,11 +234,15 @@ class Trained:
             self.network.cpu().eval()
         return Evaluated(str(self.folder), config.model.label, split, self.epoch, scores, skipped)
 
-    def mistakes(self, split: str = "test", **other: Any) -> Iterator[Mistake]:
-        """The examples of a split that the network gets wrong; arguments as of :meth:`evaluate`."""
+    def mistakes(self, split: str = "test", *, only: str | None = None, **other: Any) -> Iterator[Mistake]:
+        """The examples of a split that the network gets wrong, of all parts or ``only`` of one.
+
+        The other arguments are those of :meth:`evaluate`.
+        """
         config, data = self._on(split, None, other)
         for part in self.task.parts(config):
-            yield from self.task.mistakes(config, data, self.network, split, part.name)
+            if only in (None, part.name):
+                yield from self.task.mistakes(config, data, self.network, split, part.name)
 
     def picture(
         self, example: int, *, neurons: int = 24, part: str | None = None, split: str = "test"
@@ -258,8 +262,8 @@ class Trained:
             raise ValueError(str(error)) from None
 
     def _on(self, split: str, device: str | None, other: Mapping[str, Any]) -> tuple[Any, Any]:
-        if split not in self.task.split_names():
-            raise ValueError(f"split must be one of {', '.join(self.task.split_names())}, got {split!r}")
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
         changes = {**other, **({} if device is None else {"device": device})}
         config = self.task.on_other_data(self.config, **changes) if changes else self.config
         return config, self.task.data(config, self.data.kept())

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from liafseq.tasks import load
+
 SMALL = (
     "train", "babi", "--model", "gru", "--tasks", "1,6", "--questions", 60, "--test-questions", 20,
     "--epochs", 2, "--hidden-size", 4, "--embedding-size", 4,
@@ -115,6 +117,8 @@ def test_mistakes_as_csv(call: Callable[..., Any]) -> None:
         own = [row for row in rows if row[1] == part]
         assert len(own) == round(score["count"] * (1 - score["metrics"]["accuracy"]))
         assert all(row[4] != row[5] for row in own)
+        of_part = load("run").mistakes(only=part)
+        assert [(wrong.part, str(wrong.index)) for wrong in of_part] == [(part, row[2]) for row in own]
     refused = call("evaluate", "run", "--errors", "wrong.csv")
     assert refused.exit_code == 2
     assert "wrong.csv is there already" in refused.stderr

@@ -378,10 +378,10 @@ class Wrong:
     def __init__(self, answers: list[tuple[str, str]]) -> None:
         self.answers = answers
 
-    def mistakes(self) -> Iterator[Mistake]:
+    def mistakes(self, *, only: str) -> Iterator[Mistake]:
+        assert only == "task 1"
         for index, (expected, given) in enumerate(self.answers):
             yield Mistake("task 1", index, f"story {index} <b>", expected, given)
-        yield Mistake("task 6", 0, "another part", "yes", "no")
 
 
 def answers_of(
