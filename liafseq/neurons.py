@@ -9,8 +9,16 @@ reset), threshold ``theta``, decay ``alpha`` and leak ``beta``, one time step is
     v   = alpha R + beta                        what is kept for the next step: ``leak``
     y   = s | f(u) | f(u - theta)               LIF | LIAF | LIAF, threshold related: ``emit``
 
-and u_next = v + I, with I the synaptic current (``liafseq.ops``). DA-LIF's input gain and the
-normalised current (1 - alpha) I are factors of the weights and so do not appear here.
+and u_next = v + I, with I the synaptic current (``liafseq.ops``): ``integrate``. DA-LIF's input gain and
+the normalised current (1 - alpha) I are factors of the weights and so do not appear here.
+
+Where the decay is a gate, it comes with the current of the next step, and with it the leak:
+
+    v      = R
+    u_next = a v + I + beta,  a = sigmoid(g)    or a v + (1 - a) I + beta, normalised; DA-LIF: tanh(g)
+
+Every function here takes tensors, or what computes as they do: the compiled loops are made of these
+functions too.
 
 Sources: LIAF, Wu et al. 2020 (arXiv:2011.06176); DA-LIF, Zhang et al. 2025 (arXiv:2502.10422);
 multi-threshold LIF, Xu et al. 2022 (arXiv:2203.10006).
@@ -29,7 +37,10 @@ from torch import Tensor
 from liafseq import surrogate
 from liafseq.options import check_choice
 
-__all__ = ["ACTIVATIONS", "Neuron", "advance", "choices", "emit", "leak", "reset", "spikes"]
+__all__ = [
+    "ACTIVATIONS", "Neuron", "activate", "advance", "choices", "emit", "integrate", "leak",
+    "register_activation", "reset", "spikes",
+]  # fmt: skip
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda u: u,
@@ -49,9 +60,38 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "hardsigmoid": F.hardsigmoid,
 }
-"""Elementwise activations of analog neurons, by name; a new one is an entry here."""
+"""Elementwise activations of analog neurons, by name; ``register_activation`` adds to them."""
 
 SpikeFunction = Callable[[Tensor, str, float], Tensor]
+Activate = Callable[[Tensor, str], Tensor]
+
+
+def register_activation(name: str, function: Callable[[Tensor], Tensor]) -> None:
+    """Make an activation known under a name: ``LIAF(..., activation=name)``.
+
+    Layers with it run in torch operations; the built-in ones are compiled.
+
+    Args:
+        name: a new name.
+        function: elementwise, differentiable torch operations.
+
+    Raises:
+        TypeError: a name that is not a string, a function that cannot be called.
+        ValueError: a name that is taken.
+
+    >>> register_activation("sine", torch.sin)
+    >>> emit(torch.tensor(0.5), torch.tensor(0.0), torch.tensor(1.0), Neuron(activation="sine"))
+    tensor(0.4794)
+    """
+    surrogate.check_new("activation", name, ACTIVATIONS)
+    if not callable(function):
+        raise TypeError(f"function should be callable, got: {type(function).__name__}")
+    ACTIVATIONS[name] = function
+
+
+def activate(x: Tensor, name: str) -> Tensor:
+    """f(x) by its name in ``ACTIVATIONS``."""
+    return ACTIVATIONS[name](x)
 
 
 def choices() -> dict[str, tuple[str | None, ...]]:
@@ -78,6 +118,9 @@ class Neuron:
         levels: thresholds theta, 2 theta, ... levels*theta; a spike counts those crossed.
         surrogate, surrogate_width: the spike's derivative, see ``liafseq.surrogate``.
         detach_reset: no gradient through the spike in the reset.
+        gate: None, or the activation that makes each step's decay of the gate's current: ``"sigmoid"``,
+            ``"tanh"`` of DA-LIF. Then the current has twice the columns, those of the gate last.
+        normalize: with a gate, the current is scaled by 1 - a.
     """
 
     analog: bool = True
@@ -90,6 +133,8 @@ class Neuron:
     surrogate: str = "rectangular"
     surrogate_width: float = 1.0
     detach_reset: bool = False
+    gate: str | None = None
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():
@@ -111,6 +156,14 @@ class Neuron:
             raise ValueError(f"levels should be at least 1, got: {self.levels}")
         if self.levels > 1 and self.reset != "soft":
             raise ValueError("a neuron of several levels resets softly: it subtracts theta times its spike")
+        check_choice("gate", self.gate, (None, "sigmoid", "tanh"))
+        if self.gate is not None and self.feedback != "output":
+            raise ValueError(f"a gate needs feedback='output', got: feedback={self.feedback!r}")
+
+    @property
+    def blocks(self) -> int:
+        """Columns of the current per neuron: its own, and that of a gate."""
+        return 1 if self.gate is None else 2
 
 
 def spikes(u: Tensor, threshold: Tensor, neuron: Neuron, spike: SpikeFunction = surrogate.spike) -> Tensor:
@@ -135,31 +188,56 @@ def reset(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron) -> Tensor:
     return kept + neuron.v_reset * s if neuron.v_reset else kept
 
 
-def leak(r: Tensor, decay: Tensor, leak: Tensor | None) -> Tensor:
-    """v = alpha R + beta; ``leak`` is beta, None standing for zero."""
+def leak(r: Tensor, decay: Tensor | None, leak: Tensor | None) -> Tensor:
+    """v = alpha R + beta; ``leak`` is beta, None standing for zero. ``decay`` None, a gate's: v = R."""
+    if decay is None:
+        return r
     return decay * r if leak is None else decay * r + leak
 
 
-def emit(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron) -> Tensor:
+def emit(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron, activate: Activate = activate) -> Tensor:
     """y: the spike of LIF, the activation of the membrane potential of LIAF."""
     if not neuron.analog:
         return s
-    return ACTIVATIONS[neuron.activation](u - threshold if neuron.threshold_related else u)
+    return activate(u - threshold if neuron.threshold_related else u, neuron.activation)
+
+
+def integrate(
+    v: Tensor | None,
+    current: Tensor,
+    gate: Tensor | None,
+    beta: Tensor | None,
+    neuron: Neuron,
+    activate: Activate = activate,
+) -> Tensor:
+    """u from what was kept and the synaptic current.
+
+    Args:
+        v: None with feedback="membrane", where the current has read it.
+        gate: the gate's current g; None without a gate, whose decay and leak are in v.
+    """
+    if neuron.gate is None:
+        return current if v is None else v + current
+    a = activate(gate, neuron.gate)  # type: ignore[arg-type]
+    u = a * v + ((1 - a) * current if neuron.normalize else current)
+    return u if beta is None else u + beta
 
 
 def advance(
     u: Tensor,
-    decay: Tensor,
+    decay: Tensor | None,
     threshold: Tensor,
     beta: Tensor | None,
     neuron: Neuron,
     spike: SpikeFunction = surrogate.spike,
+    activate: Activate = activate,
 ) -> tuple[Tensor, Tensor]:
     """From the membrane potential of one step to what it emits and what it keeps.
 
     Args:
         u: membrane potential before reset, (..., H).
-        decay, threshold, beta: alpha, theta, beta; scalars or (H,). beta None is zero.
+        decay, threshold, beta: alpha, theta, beta; scalars or (H,). beta None is zero; decay None, of a
+            gated neuron, keeps R as it is.
 
     Returns:
         y, v: the output and the leaked, reset membrane, shape of u.
@@ -171,4 +249,4 @@ def advance(
     (tensor([0., 1.]), tensor([0.4000, 0.0000]))
     """
     s = spikes(u, threshold, neuron, spike)
-    return emit(u, s, threshold, neuron), leak(reset(u, s, threshold, neuron), decay, beta)
+    return emit(u, s, threshold, neuron, activate), leak(reset(u, s, threshold, neuron), decay, beta)

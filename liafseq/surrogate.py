@@ -20,14 +20,17 @@ arXiv:2011.06176); the idea is reviewed by Neftci, Mostafa and Zenke (2019, arXi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["SURROGATES", "Surrogate", "heaviside", "primitive", "spike", "surrogate_gradient"]
+__all__ = [
+    "SURROGATES", "Surrogate", "check_new", "heaviside", "primitive", "register_surrogate", "spike",
+    "surrogate_gradient",
+]  # fmt: skip
 
 
 def _rectangular(x: Tensor, width: float) -> Tensor:
@@ -76,12 +79,52 @@ SURROGATES = {
     "sigmoid": Surrogate(_sigmoid, lambda x, w: torch.sigmoid(x / w)),
     "arctan": Surrogate(_arctan, lambda x, w: torch.atan(math.pi / w * x) / math.pi + 0.5),
 }
-"""By name. A new one is an entry here; its compiled version, if it gets one, is in ``liafseq.ops``."""
+"""By name; ``register_surrogate`` adds to them."""
+
+
+def check_new(what: str, name: object, taken: Mapping[str, object]) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{what}: its name should be of type str, got: {type(name).__name__}")
+    if name in taken:
+        raise ValueError(f"{what}: the name {name!r} is taken")
+
+
+def register_surrogate(
+    name: str,
+    derivative: Callable[[Tensor, float], Tensor],
+    primitive: Callable[[Tensor, float], Tensor],
+) -> None:
+    """Make a surrogate gradient known under a name: ``LIF(..., surrogate=name)``.
+
+    Layers with it run in torch operations; the built-in ones are compiled.
+
+    Args:
+        name: a new name.
+        derivative: elementwise, of x = u - theta and the width; its area should be 1.
+        primitive: the smooth function that it is the derivative of, for gradient checks.
+
+    Raises:
+        TypeError: a name that is not a string, a function that cannot be called.
+        ValueError: a name that is taken.
+
+    >>> register_surrogate(
+    ...     "laplace",
+    ...     lambda x, w: torch.exp(-x.abs() / w) / (2 * w),
+    ...     lambda x, w: 0.5 + 0.5 * x.sign() * (1 - torch.exp(-x.abs() / w)),
+    ... )
+    >>> surrogate_gradient(torch.tensor(0.0), "laplace", 0.5)
+    tensor(1.)
+    """
+    check_new("surrogate", name, SURROGATES)
+    for function in (derivative, primitive):
+        if not callable(function):
+            raise TypeError(f"derivative and primitive should be callable, got: {type(function).__name__}")
+    SURROGATES[name] = Surrogate(derivative, primitive)
 
 
 def heaviside(x: Tensor, *_: Any) -> Tensor:
-    """H(x) without any gradient: 1 where x >= 0, else 0, in x's dtype; takes ``spike``'s arguments."""
-    return (x >= 0).to(x.dtype)
+    """H(x) without any gradient: 1 where x >= 0, else 0, NaN where x is; takes ``spike``'s arguments."""
+    return torch.where(x.isnan(), x, (x >= 0).to(x.dtype))
 
 
 def surrogate_gradient(x: Tensor, kind: str, width: float) -> Tensor:

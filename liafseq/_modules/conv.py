@@ -13,6 +13,7 @@ from liafseq._modules.parameters import Trait, TraitModule
 from liafseq._modules.spiking import options_repr
 from liafseq._modules.time_loop import membrane_dtype, scaled
 from liafseq.neurons import Neuron
+from liafseq.ops import Call, Numbers, State, Steps, Weights
 from liafseq.options import Kind, Options
 
 __all__ = ["Layout", "TemporalConv2d", "over_time", "to_maps", "to_rows"]
@@ -191,8 +192,11 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         rest = decay.new_zeros(layout.rows, self.out_channels) if first is None else decay * first
         never = torch.full((), torch.finfo(decay.dtype).max, dtype=decay.dtype, device=decay.device)
         out, _, last = ops.recurrence(
-            current, None, None, None, decay, never, None, rest, None, _INTEGRATOR, layout.sizes
-        )
+            Call(
+                current, Weights(None, None, None), Numbers(decay, never, None), State(rest, None),
+                _INTEGRATOR, Steps(layout.sizes),
+            )
+        )  # fmt: skip
         return out, last
 
     def _gain(self, values: dict[str, Tensor]) -> Tensor | None:

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
 from liafseq._modules.time_loop import autocast_enabled, run_direction
+from liafseq.ops import Steps
 from liafseq.options import Options
 
 __all__ = ["SpikingRNNBase", "check_state_type"]
@@ -270,8 +271,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
                     None if h0 is None else h0[i],
                     None if c0 is None else c0[i],
                     batch,
-                    sizes,
-                    reverse=direction == 1,
+                    Steps(sizes, reverse=direction == 1),
                 )
                 outputs.append(y)
                 h_n.append(h)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from liafseq._modules.parameters import Trait, TraitModule
 from liafseq.neurons import Neuron, advance
+from liafseq.ops.types import Numbers, State
 from liafseq.options import Kind, Options
 
 __all__ = ["SpikingModule", "options_repr", "orthogonalize", "uniform_bound"]
@@ -38,6 +39,11 @@ class SpikingModule(TraitModule):
         """Keep the options; make the neuron and its numbers of them."""
         self.options = options
         self.state_format = options.state_format
+        if options.gated and options.feedback != "output":
+            raise ValueError(
+                "gated=True needs feedback='output', which opens and closes the gate, "
+                f"got: feedback={options.feedback!r}"
+            )
         self.neuron = Neuron(
             analog=options.output == "analog",
             activation=options.activation,
@@ -49,12 +55,9 @@ class SpikingModule(TraitModule):
             surrogate=options.surrogate,
             surrogate_width=options.surrogate_width,
             detach_reset=options.detach_reset,
+            gate=("tanh" if self._signed else "sigmoid") if options.gated else None,
+            normalize=options.gated and options.normalize_current,
         )
-        if options.gated and options.feedback != "output":
-            raise ValueError(
-                "gated=True needs feedback='output', which opens and closes the gate, "
-                f"got: feedback={options.feedback!r}"
-            )
         share = options.share
         interval = "signed" if self._signed else "fraction"
         traits = [Trait("decay", options.decay, options.learn_decay, interval, share)]
@@ -82,21 +85,20 @@ class SpikingModule(TraitModule):
             return values["gain"]
         return 1 - values["decay"] if self.options.normalize_current and not self.options.gated else None
 
-    def _start(
-        self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    def _numbers(self, values: dict[str, Tensor]) -> Numbers:
+        """What the time loop takes of the neuron's numbers; a gate has the decay in its bias."""
+        decay = None if self.options.gated else values["decay"]
+        return Numbers(decay, values["threshold"], values.get("leak"))
+
+    def _start(self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor) -> State:
         """v_0 and y_0 of a given state; ``rest`` (zeros) where none is given.
 
-        A single tensor, the gru format, is ``c0`` without ``h0``. Of a gated neuron R_0 instead of v_0:
-        its decay is the next step's.
+        A single tensor, the gru format, is ``c0`` without ``h0``.
         """
         if c0 is None:
-            return rest, None
-        decay, leak = values["decay"], values.get("leak")
-        if self.options.gated:
-            decay, leak = torch.ones_like(decay), None
-        y0, v0 = advance(c0, decay, values["threshold"], leak, self.neuron)
-        return v0, (y0 if h0 is None else h0)
+            return State(rest, None)
+        y0, v0 = advance(c0, *self._numbers(values), self.neuron)
+        return State(v0, y0 if h0 is None else h0)
 
     def emit(self, membrane: Tensor) -> Tensor:
         """The output y that belongs to a membrane potential u (..., hidden_size) of the last layer.
@@ -105,7 +107,7 @@ class SpikingModule(TraitModule):
         """
         suffix = self._suffixes()[-1]
         values = self._trait_values(suffix, membrane.dtype)
-        return advance(membrane, values["decay"], values["threshold"], values.get("leak"), self.neuron)[0]
+        return advance(membrane, *self._numbers(values), self.neuron)[0]
 
     def _suffixes(self) -> list[str]:
         return [""]

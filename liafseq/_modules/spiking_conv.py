@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,9 +16,42 @@ from liafseq._modules.conv import Layout, TemporalConv2d, to_rows
 from liafseq._modules.spiking import SpikingModule
 from liafseq._modules.time_loop import scaled
 from liafseq.neurons import advance
-from liafseq.ops.reference import Product
+from liafseq.ops import Call, Steps, Weights
 
-__all__ = ["SpikingConv2d"]
+__all__ = ["Convolution", "SpikingConv2d"]
+
+
+def _padding(weight: Tensor, turned: bool = False) -> tuple[int, ...]:
+    """Of ``padding="same"``, as F.pad takes it: the last side is the larger one of an even kernel."""
+    padding = []
+    for size in reversed(weight.shape[-2:]):
+        sides = ((size - 1) // 2, size - 1 - (size - 1) // 2)
+        padding += sides[::-1] if turned else sides
+    return tuple(padding)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What stands for the product with W_hh: the second convolution, on rows of pixels."""
+
+    layout: Layout
+    groups: int
+
+    def forward(self, read: Tensor, weight: Tensor) -> Tensor:
+        maps = self.layout.maps(read).to(weight.dtype)
+        return to_rows(F.conv2d(maps, weight, padding="same", groups=self.groups)).to(read.dtype)
+
+    def transposed(self, delta: Tensor, weight: Tensor) -> Tensor:
+        maps = self.layout.maps(delta).to(weight.dtype)
+        # of stride 1: the same convolution with the kernel turned round, padded on the other side
+        turned = weight.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1).flip(-2, -1)
+        padded = F.pad(maps, _padding(weight, turned=True))
+        return to_rows(F.conv2d(padded, turned, groups=self.groups)).to(delta.dtype)
+
+    def weight(self, delta: Tensor, read: Tensor, weight: Tensor) -> Tensor:
+        flow, maps = (self.layout.maps(rows).to(weight.dtype) for rows in (delta, read))
+        padded = F.pad(maps, _padding(weight))
+        return torch.nn.grad.conv2d_weight(padded, list(weight.shape), flow, groups=self.groups)
 
 
 class SpikingConv2d(SpikingModule, TemporalConv2d):
@@ -49,15 +83,6 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
     def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
         return self._current_gain(values)
 
-    def _recurrent(self, layout: Layout) -> Product:
-        """What stands for the product with W_hh: the second convolution, on rows."""
-
-        def product(rows: Tensor, weight: Tensor) -> Tensor:
-            maps = layout.maps(rows).to(weight.dtype)
-            return to_rows(F.conv2d(maps, weight, padding="same", groups=self.groups)).to(rows.dtype)
-
-        return product
-
     def _advance(
         self, current: Tensor, values: dict[str, Tensor], states: tuple[Tensor, ...] | None, layout: Layout
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -65,11 +90,13 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         if states is not None:
             h0, c0 = (None, states[0]) if self.state_format == "gru" else states[:2]
         rest = current.new_zeros(layout.rows, self.out_channels)
-        v0, r0 = self._start(values, h0, c0, rest)
         weight = scaled(self.weight_hh, self._current_gain(values), self.weight.dtype)
         out, h, c = ops.recurrence(
-            current, None, weight, None, values["decay"], values["threshold"], values.get("leak"),
-            v0, r0, self.neuron, layout.sizes, product=None if weight is None else self._recurrent(layout),
+            Call(
+                current, Weights(None, weight, None), self._numbers(values),
+                self._start(values, h0, c0, rest), self.neuron, Steps(layout.sizes),
+                None if weight is None else Convolution(layout, self.groups),
+            )
         )  # fmt: skip
         return out, ((c,) if self.state_format == "gru" else (h, c))
 
@@ -80,4 +107,4 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         """
         values = self._trait_values("", membrane.dtype)
         maps = {name: value.reshape(*value.shape, 1, 1) for name, value in values.items()}
-        return advance(membrane, maps["decay"], maps["threshold"], maps.get("leak"), self.neuron)[0]
+        return advance(membrane, *self._numbers(maps), self.neuron)[0]

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from liafseq import ops
 from liafseq._modules.spiking import SpikingModule
+from liafseq.ops import Call, Steps, Weights
 
-__all__ = ["autocast_enabled", "loop_arguments", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
+__all__ = ["autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
 
 
 def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -43,13 +44,16 @@ def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Te
     return weight.to(dtype)
 
 
-def loop_arguments(
-    module: SpikingModule, x: Tensor, suffix: str, h0: Tensor | None, c0: Tensor | None, batch: int
-) -> tuple[Any, ...]:
-    """What a time loop takes of a layer and direction (or cell): tensors, then the fixed choices.
-
-    They are the first arguments of ``ops.recurrence``, or of ``ops.gated_recurrence`` for a gated module.
-    """
+def call_of(
+    module: SpikingModule,
+    x: Tensor,
+    suffix: str,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    batch: int,
+    steps: Steps = Steps(),  # noqa: B008 - a constant
+) -> Call:
+    """What the time loop is told of a layer and direction (or cell)."""
 
     def get(name: str) -> Any:
         return getattr(module, name + suffix, None)
@@ -63,20 +67,20 @@ def loop_arguments(
     hidden = weight_ih.shape[0] // module._blocks
     rest = torch.zeros(batch, hidden, dtype=precise, device=x.device)
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
-    v0, r0 = module._start(values, h0, c0, rest)
-    numbers = values["threshold"], values.get("leak"), v0, r0, module.neuron
-    if not module.options.gated:
-        plain = (scaled(weight, gain, dtype) for weight in (weight_ih, weight_hh, bias))
-        return (x.to(dtype), *plain, values["decay"], *numbers)
-    if gain is not None:
-        gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
-    # the gate's bias holds the neuron's own decay
-    base = module._unconstrained("decay", suffix, precise).expand(hidden)
-    base = torch.cat([torch.zeros_like(base), base])
-    bias = base if bias is None else scaled(bias, gain, precise) + base
-    both = scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias.to(dtype)
-    gate = ops.gated.Gate(module._signed, module.options.normalize_current)
-    return (x.to(dtype), *both, *numbers, gate)
+    if module.options.gated:
+        if gain is not None:
+            gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
+        # the gate's bias holds the neuron's own decay
+        base = module._unconstrained("decay", suffix, precise).expand(hidden)
+        base = torch.cat([torch.zeros_like(base), base])
+        bias = base if bias is None else scaled(bias, gain, precise) + base
+        bias = bias.to(dtype)
+    else:
+        bias = scaled(bias, gain, dtype)
+    weights = Weights(scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias)
+    numbers = module._numbers(values)
+    state = module._start(values, h0, c0, rest)
+    return Call(x.to(dtype), weights, numbers, state, module.neuron, steps)
 
 
 def run_direction(
@@ -86,11 +90,8 @@ def run_direction(
     h0: Tensor | None,
     c0: Tensor | None,
     batch: int,
-    batch_sizes: tuple[int, ...] | None = None,
-    reverse: bool = False,
+    steps: Steps = Steps(),  # noqa: B008 - a constant
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
-    loop = ops.gated_recurrence if module.options.gated else ops.recurrence
-    arguments = (*loop_arguments(module, x, suffix, h0, c0, batch), batch_sizes, reverse)
-    y, h, c = loop(*arguments)
+    y, h, c = ops.recurrence(call_of(module, x, suffix, h0, c0, batch, steps))
     return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from liafseq import surrogate
-from liafseq._modules.time_loop import loop_arguments
+from liafseq._modules.time_loop import call_of
 from liafseq.neurons import Neuron
-from liafseq.ops import gated, reference
+from liafseq.ops import reference
 from liafseq.tasks.bench.competitors import draw
 from liafseq.tasks.bench.config import BenchConfig, Shape
 from liafseq.tasks.bench.results import Tolerance, Verdict
@@ -106,11 +106,9 @@ class Check:
     def _reference(self, x: Tensor) -> tuple[list[Tensor], Tensor, float]:
         """Output and final states, which steps (T, N) count, and the firing rate."""
         layer: Any = self.layer
-        loop: Any  # what it takes comes as one tuple
         threshold = layer.neuron_parameters()["threshold"].detach()
         watch = _Watch(layer.neuron, threshold, self.tolerance.margin)
-        loop = gated.reference if layer.options.gated else reference.recurrence
-        results = loop(*loop_arguments(layer, x, "_l0", None, None, x.shape[1]), spike=watch)
+        results = reference.run(call_of(layer, x, "_l0", None, None, x.shape[1]), watch)
         return list(results), watch.keep(), watch.firing_rate()
 
     def _gradients(self, results: list[Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,171 @@
+"""What the backward passes share: one autograd function for every backend, and the products over all steps.
+
+A backend gives the two passes through the steps (``Passes``). The weight gradients of all steps are one
+product each; a double backward differentiates ``ops.reference``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from liafseq.ops import reference
+from liafseq.ops.types import Call, Gradients, Result, any_requires_grad
+
+__all__ = ["Arriving", "Flow", "Forward", "Passes", "all_gradients", "differentiable", "previous", "project"]
+
+
+class Arriving(NamedTuple):
+    """Gradients of the results; None is zero."""
+
+    output: Tensor | None
+    y: Tensor | None
+    u: Tensor | None
+
+
+class Forward(NamedTuple):
+    """The results, and what the backward pass needs beside the call."""
+
+    output: Tensor
+    y: Tensor
+    u: Tensor
+    kept: tuple[Tensor, ...] = ()
+
+
+class Flow(NamedTuple):
+    """What a backward pass through the steps finds.
+
+    Attributes:
+        current: gradient of the synaptic current of all steps, (rows of all steps, blocks * H).
+        read: what W_hh read from each step, y or v, (rows of all steps, H); None without feedback.
+        decay, threshold, leak, v0, y0: their gradients, as far as they are needed.
+    """
+
+    current: Tensor
+    read: Tensor | None
+    decay: Tensor | None = None
+    threshold: Tensor | None = None
+    leak: Tensor | None = None
+    v0: Tensor | None = None
+    y0: Tensor | None = None
+
+
+class Passes(NamedTuple):
+    """A way through all steps and back.
+
+    Attributes:
+        forward: ``(call, keep)``; what is kept may be empty where ``keep`` is False.
+        backward: ``(call, kept, arriving, needs)``.
+    """
+
+    forward: Callable[[Call, bool], Forward]
+    backward: Callable[[Call, Sequence[Tensor], Arriving, Gradients], Flow]
+
+
+def differentiable(passes: Passes, call: Call) -> Result:
+    """The results of ``passes``, with gradients where they are wanted."""
+    with torch.autocast(call.state.v.device.type, enabled=False):
+        if any_requires_grad(call):
+            return _Loop.apply(passes, call[4:], *call.tensors)
+        return passes.forward(call, False)[:3]
+
+
+class _Loop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, passes: Passes, choices: tuple[Any, ...], *tensors: Any) -> Result:
+        call = Call(*(None,) * 4, *choices).with_tensors(tensors)  # type: ignore[arg-type]
+        found = passes.forward(call, True)
+        ctx.save_for_backward(*tensors, *found.kept)
+        ctx.passes, ctx.choices = passes, choices
+        ctx.set_materialize_grads(False)
+        return found[:3]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        # once: activation checkpointing unpacks a tensor a single time
+        saved = ctx.saved_tensors
+        tensors, kept = saved[:9], saved[9:]
+        call = Call(*(None,) * 4, *ctx.choices).with_tensors(tensors)  # type: ignore[arg-type]
+        needs = Gradients(*ctx.needs_input_grad[2:])
+        arriving = Arriving(*grads)
+        if torch.is_grad_enabled():
+            return (None, None, *_by_reference(call, arriving, needs))
+        return (None, None, *all_gradients(call, ctx.passes.backward(call, kept, arriving, needs), needs))
+
+
+def _by_reference(call: Call, arriving: Arriving, needs: Gradients) -> Gradients:
+    """The gradients of a double backward: those of the reference, kept differentiable."""
+    pairs = [(o, g) for o, g in zip(reference.run(call), arriving, strict=True) if g is not None]
+    wanted = [i for i, need in enumerate(needs) if need]
+    found = torch.autograd.grad(
+        [o for o, _ in pairs],
+        [call.tensors[i] for i in wanted],  # type: ignore[misc]
+        [g for _, g in pairs],
+        create_graph=True,
+        allow_unused=True,
+    )
+    result: list[Tensor | None] = [None] * len(needs)
+    for i, g in zip(wanted, found, strict=True):
+        result[i] = g
+    return Gradients(*result)
+
+
+def project(call: Call, *, own: bool = True) -> Tensor:
+    """The input current of all steps, (rows, blocks * H), contiguous, in the membrane's dtype.
+
+    ``own``: as memory that may be written to; a given current is copied.
+    """
+    input, weights, v0 = call.input, call.weights, call.state.v
+    current = input if weights.ih is None else F.linear(input, weights.ih, weights.bias)
+    rows = current.to(v0.dtype).reshape(-1, call.neuron.blocks * v0.shape[1]).contiguous()
+    shared = weights.ih is None and rows.data_ptr() == input.data_ptr()
+    return rows.clone() if own and shared else rows
+
+
+def previous(r: Tensor, first: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
+    """For each row of packed ``r`` the row of the step that ran before it; ``first`` at the start."""
+    steps = r.split(list(sizes))
+    before = [first, *steps[:-1]] if not reverse else [*steps[1:], first[:0]]
+    rows = [
+        old[:size] if old.shape[0] >= size else torch.cat([old, first[old.shape[0] : size]])
+        for old, size in zip(before, sizes, strict=True)
+    ]
+    return torch.cat(rows)
+
+
+def all_gradients(call: Call, flow: Flow, needs: Gradients) -> Gradients:
+    """All gradients from those of the current of all steps: one product for each weight."""
+    input, weights = call.input, call.weights
+    found = Gradients(decay=flow.decay, threshold=flow.threshold, leak=flow.leak, v0=flow.v0, y0=flow.y0)
+    if weights.ih is None:
+        d_input, d_ih, d_bias = flow.current.to(input.dtype).reshape(input.shape), None, None
+    else:
+        delta, x = flow.current.to(weights.ih.dtype), input.reshape(-1, input.shape[-1])
+        d_input = (delta @ weights.ih).to(input.dtype).reshape(input.shape) if needs.input else None
+        d_ih = delta.t() @ x.to(delta.dtype) if needs.weight_ih else None
+        d_bias = flow.current.sum(0).to(delta.dtype) if needs.bias else None
+    found = found._replace(input=d_input, weight_ih=d_ih, bias=d_bias)
+    if needs.weight_hh:
+        found = found._replace(weight_hh=_feedback_gradient(call, flow))
+    return Gradients(*(g if need else None for g, need in zip(found, needs, strict=True)))
+
+
+def _feedback_gradient(call: Call, flow: Flow) -> Tensor:
+    """sum over steps of delta_t^T r_{t-1}; steps of equal size are neighbours and need no copy."""
+    weight: Any = call.weights.hh
+    delta, read, v0 = flow.current, flow.read, call.state.v
+    assert read is not None
+    first = call.state.y if call.neuron.feedback == "output" else v0
+    first = torch.zeros_like(v0) if first is None else first
+    product = call.product or reference.Matrix()
+    sizes, reverse = call.sizes, call.steps.reverse
+    if call.product is not None or not call.even or weight.dtype != v0.dtype:
+        return product.weight(delta, previous(read, first, sizes, reverse), weight)
+    rows = v0.shape[0]
+    now, before = (delta[:-rows], read[rows:]) if reverse else (delta[rows:], read[: len(read) - rows])
+    start = delta[-rows:] if reverse else delta[:rows]
+    return torch.addmm(start.t() @ first, now.t(), before)

@@ -1,0 +1,103 @@
+"""Calls of the time loop, and what a backend makes of them beside the reference."""
+
+from __future__ import annotations
+
+import torch
+
+from liafseq.neurons import Neuron
+from liafseq.ops import Call, Numbers, State, Steps, Weights, reference
+from liafseq.ops.types import Gradients
+
+LAYOUTS = {
+    "dense": Steps(),
+    "dense-reverse": Steps(reverse=True),
+    "packed": Steps((4, 4, 3, 2, 2, 1)),
+    "packed-reverse": Steps((4, 4, 3, 2, 2, 1), reverse=True),
+    "one-step": Steps((4,)),
+}
+EMITS = {
+    "liaf": {"analog": True},
+    "liaf-relu": {"analog": True, "activation": "relu", "threshold_related": True},
+    "lif": {"analog": False},
+    "mlif": {"analog": False, "reset": "soft", "levels": 3},
+}
+
+
+def make_call(
+    neuron=None,
+    steps=None,
+    *,
+    share="neuron",
+    leak=True,
+    weight_ih=True,
+    bias=True,
+    y0=True,
+    length=6,
+    batch=4,
+    inputs=3,
+    hidden=5,
+    dtype=torch.float64,
+):
+    """Random tensors of the sizes that the neuron and the steps ask for."""
+    neuron, steps = neuron or Neuron(), steps or Steps()
+    blocks = neuron.blocks
+    shape = () if share == "layer" else (hidden,)
+    inputs = inputs if weight_ih else blocks * hidden
+
+    def randn(*size):
+        return torch.randn(size, dtype=dtype)
+
+    rows = blocks * hidden
+    batch = steps.sizes[0] if steps.sizes else batch
+    return Call(
+        randn(sum(steps.sizes), inputs) if steps.sizes else randn(length, batch, inputs),
+        Weights(
+            randn(rows, inputs) if weight_ih else None,
+            randn(rows, hidden) / hidden**0.5 if neuron.feedback else None,
+            randn(rows) if weight_ih and bias else None,
+        ),
+        Numbers(
+            None if neuron.gate else torch.rand(shape, dtype=dtype),
+            torch.rand(shape, dtype=dtype) + 0.3,
+            randn(*shape) / 10 if leak else None,
+        ),
+        State(randn(batch, hidden), randn(batch, hidden) if y0 else None),
+        neuron,
+        steps,
+    )
+
+
+def leaves(call, frozen=""):
+    """The same call with tensors that want gradients, but for the one of that name."""
+    return call.with_tensors(
+        [
+            None if t is None else t.detach().clone().requires_grad_(name != frozen)
+            for name, t in zip(Gradients._fields, call.tensors, strict=True)
+        ]
+    )
+
+
+def results(run, call, use=(True, True, True), frozen=""):
+    """What ``run`` gives, and the gradients of a loss of the results that are used, by name."""
+    call = leaves(call, frozen)
+    outputs = run(call)
+    weights = [torch.linspace(-1, 1, o.numel(), dtype=o.dtype).view(o.shape) for o in outputs]
+    loss = sum((o * w).sum() for o, w, used in zip(outputs, weights, use, strict=True) if used)
+    live = {n: t for n, t in zip(Gradients._fields, call.tensors, strict=True) if t is not None}
+    live = {n: t for n, t in live.items() if t.requires_grad}
+    grads = torch.autograd.grad(loss, list(live.values()), allow_unused=True, materialize_grads=True)
+    return outputs, dict(zip(live, grads, strict=True))
+
+
+def assert_parity(run, call, use=(True, True, True), frozen="", rtol=1e-9, atol=1e-10):
+    expected, expected_grads = results(reference.run, call, use, frozen)
+    found, found_grads = results(run, call, use, frozen)
+    for name, a, b in zip(("output", "h", "u"), found, expected, strict=True):
+        torch.testing.assert_close(
+            a, b, rtol=max(rtol, 1e-7), atol=max(atol, 1e-7), msg=lambda m, name=name: f"{name}: {m}"
+        )
+    assert set(found_grads) == set(expected_grads)
+    for name, grad in expected_grads.items():
+        torch.testing.assert_close(
+            found_grads[name], grad, rtol=rtol, atol=atol, msg=lambda m, name=name: f"d{name}: {m}"
+        )
