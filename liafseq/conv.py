@@ -34,6 +34,13 @@ class ConvLIAF(SpikingConv2d):
     is analog. H has a surrogate gradient in the backward pass (``liafseq.surrogate``). The convolution of
     all steps is one call; without feedback, which is the default, the loop over time is element-wise.
 
+    With ``gated`` input and feedback open and close the memory of each pixel and channel:
+
+        alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
+
+    Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
+    synapse.
+
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
             dtype: of the convolution, as of nn.Conv2d.
@@ -47,6 +54,7 @@ class ConvLIAF(SpikingConv2d):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        gated: make the decay of each step a gate; needs ``feedback="output"``.
         reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -141,6 +149,7 @@ class ConvLIAF(SpikingConv2d):
         threshold_related: bool = False,
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
+        gated: bool = False,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
@@ -174,6 +183,13 @@ class ConvLIF(SpikingConv2d):
     * is a convolution; W_hh is there with feedback. The output is binary; H has a surrogate gradient in the
     backward pass (``liafseq.surrogate``).
 
+    With ``gated`` input and feedback open and close the memory of each pixel and channel:
+
+        alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
+
+    Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
+    synapse.
+
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
             dtype: of the convolution, as of nn.Conv2d.
@@ -185,6 +201,7 @@ class ConvLIF(SpikingConv2d):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        gated: make the decay of each step a gate; needs ``feedback="output"``.
         reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -261,6 +278,7 @@ class ConvLIF(SpikingConv2d):
         learn_synapse_decay: bool = True,
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
+        gated: bool = False,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
@@ -295,6 +313,13 @@ class ConvDALIF(SpikingConv2d):
     learned as tau_a) and the memory (b, learned as tau_b). H has a surrogate gradient in the backward pass
     (``liafseq.surrogate``).
 
+    With ``gated`` input and feedback open and close the memory of each pixel and channel:
+
+        b_t = tanh(tau_b + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
+
+    Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
+    synapse.
+
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
             dtype: of the convolution, as of nn.Conv2d.
@@ -309,6 +334,7 @@ class ConvDALIF(SpikingConv2d):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        gated: make the decay of each step a gate; needs ``feedback="output"``.
         reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -387,6 +413,7 @@ class ConvDALIF(SpikingConv2d):
         threshold_related: bool = False,
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
+        gated: bool = False,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 0.25,
@@ -419,6 +446,13 @@ class ConvMLIF(SpikingConv2d):
     potential has crossed, and its time constant is learned. H has a surrogate gradient in the backward pass
     (``liafseq.surrogate``).
 
+    With ``gated`` input and feedback open and close the memory of each pixel and channel:
+
+        alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
+
+    Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
+    synapse.
+
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
             dtype: of the convolution, as of nn.Conv2d.
@@ -431,6 +465,7 @@ class ConvMLIF(SpikingConv2d):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
+        gated: make the decay of each step a gate; needs ``feedback="output"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
             ``"fast-and-slow"``.
@@ -507,6 +542,7 @@ class ConvMLIF(SpikingConv2d):
         levels: int = 3,
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
+        gated: bool = False,
         threshold: Initial = 0.5,
         decay: Initial = 0.5,
         leak: Initial = 0.0,

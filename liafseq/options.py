@@ -96,6 +96,11 @@ class Options:
         "lstm", "lstm", "gru",
     )  # fmt: skip
 
+    @property
+    def blocks(self) -> int:
+        """Rows of the weights for each neuron: those of the current, and those of a gate."""
+        return 2 if self.gated else 1
+
     def __post_init__(self) -> None:
         for option in fields(self):
             value, choices = getattr(self, option.name), option.metadata["choices"]
@@ -164,7 +169,7 @@ class Kind:
 
 _ALL = tuple(option.name for option in fields(Options))
 _OF_MAPS = {"normalization", "synapse", "synapse_decay", "learn_synapse_decay", "recurrent_kernel_size"}
-_OF_SEQUENCES = {"gated", "recurrent_init"}
+_OF_SEQUENCES = {"recurrent_init"}
 _ANALOG = {"activation", "threshold_related"}
 _GAIN = {"gain", "learn_gain"}
 

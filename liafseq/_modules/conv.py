@@ -11,12 +11,12 @@ from torch.nn.utils.rnn import PackedSequence
 from liafseq import ops
 from liafseq._modules.parameters import Trait, TraitModule
 from liafseq._modules.spiking import options_repr
-from liafseq._modules.time_loop import membrane_dtype, scaled
+from liafseq._modules.time_loop import membrane_dtype, scaled, scaled_bias
 from liafseq.neurons import Neuron
 from liafseq.ops import Call, Numbers, State, Steps, Weights
 from liafseq.options import Kind, Options
 
-__all__ = ["Layout", "TemporalConv2d", "over_time", "to_maps", "to_rows"]
+__all__ = ["Layout", "TemporalConv2d", "exchange", "over_time", "to_maps", "to_rows"]
 
 # s is 0 under a threshold out of reach: what is left is u_t = lambda u_{t-1} + I_t
 _INTEGRATOR = Neuron(activation="identity", feedback=None, detach_reset=True)
@@ -57,6 +57,16 @@ def _channels_last(x: Tensor) -> Tensor:
     if not torch.compiler.is_compiling() and ops.transformed((x,)):
         return x
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def exchange(x: Tensor, dim: int, outer: int, inner: int) -> Tensor:
+    """Channels in ``outer`` parts of ``inner`` parts each, in the order of the inner ones.
+
+    Weights have the rows of a gate last; a grouped convolution needs those of a group side by side.
+    """
+    if 1 in (outer, inner):
+        return x
+    return x.unflatten(dim, (outer, inner, -1)).transpose(dim, dim + 1).flatten(dim, dim + 2)
 
 
 class Layout(NamedTuple):
@@ -101,7 +111,11 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     ) -> None:
         """What the constructors do; ``convolution``: what else nn.Conv2d takes."""
         factory = {"device": device, "dtype": dtype}
-        nn.Conv2d.__init__(self, in_channels, out_channels, **convolution, **factory)
+        rows = options.blocks * out_channels
+        nn.Conv2d.__init__(self, in_channels, rows, **convolution, **factory)
+        if out_channels % self.groups:
+            raise ValueError("out_channels must be divisible by groups")
+        self.out_channels = out_channels
         if not isinstance(batch_first, bool):
             raise TypeError(f"batch_first should be of type bool, got: {type(batch_first).__name__}")
         self.batch_first = batch_first
@@ -111,7 +125,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
                 "synapse_decay", options.synapse_decay, options.learn_synapse_decay, "fraction", options.share
             )
             self._traits += (trait,)
-        self.norm = nn.BatchNorm2d(out_channels, **factory) if options.normalization == "batch" else None
+        self.norm = nn.BatchNorm2d(rows, **factory) if options.normalization == "batch" else None
         self._create_recurrent(factory)
         self._create_traits("", out_channels, factory)
         self._reset_more()
@@ -175,14 +189,23 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
 
     # forward
 
-    def _convolve(self, x: Tensor, gain: Tensor | None) -> Tensor:
-        """The current of maps (n, C, H, W), normalised; ``gain`` is a factor of all of it."""
+    def _convolve(self, x: Tensor, gain: Tensor | None, offset: Tensor | None) -> Tensor:
+        """The current of maps (n, C, H, W), normalised, times ``gain`` plus ``offset``; a gate's maps last."""
+        weight, bias, dtype = self.weight, self.bias, self.weight.dtype
         if self.norm is None:
-            dtype = self.weight.dtype
-            weight, bias = scaled(self.weight, gain, dtype), scaled(self.bias, gain, dtype)
-            return self._conv_forward(_channels_last(x), weight, bias)
-        maps = self.norm(self._conv_forward(_channels_last(x), self.weight, self.bias))
-        return maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
+            weight, bias = scaled(weight, gain, dtype), scaled_bias(bias, gain, offset, dtype)
+        blocks, groups = self.options.blocks, self.groups
+        maps = self._conv_forward(
+            _channels_last(x),
+            exchange(weight, 0, blocks, groups),
+            None if bias is None else exchange(bias, 0, blocks, groups),
+        )
+        maps = exchange(maps, 1, groups, blocks)
+        if self.norm is None:
+            return maps
+        maps = self.norm(maps)
+        maps = maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
+        return maps if offset is None else maps + offset.to(maps.dtype).reshape(-1, 1, 1)
 
     def _synapse(
         self, current: Tensor, values: dict[str, Tensor], first: Tensor | None, layout: Layout
@@ -199,9 +222,9 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         )  # fmt: skip
         return out, last
 
-    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
-        """What the current is multiplied with."""
-        return None
+    def _scale(self, values: dict[str, Tensor], dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
+        """What the current is multiplied with, and what is then added to it."""
+        return None, None
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """Run over a sequence of maps; see the class for shapes."""
@@ -234,12 +257,14 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         batch = x.size(1) if sizes is None else sizes[0]
         precise = membrane_dtype(self.weight.dtype)
         values = self._trait_values("", precise)
-        gain = self._gain(values)
+        gain, offset = self._scale(values, precise)
         # the gain of a current that has a state of its own comes after it
         late = gain if "synapse_decay" in values else None
-        maps = self._convolve(x.flatten(0, 1) if sizes is None else x, None if late is not None else gain)
+        maps = self._convolve(
+            x.flatten(0, 1) if sizes is None else x, None if late is not None else gain, offset
+        )
 
-        channels, height, width = maps.shape[1:]
+        channels, (height, width) = self.out_channels, maps.shape[2:]
         pixels = height * width
         layout = Layout(batch, height, width, None if sizes is None else tuple(n * pixels for n in sizes))
         if given is not None:

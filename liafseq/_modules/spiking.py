@@ -74,16 +74,24 @@ class SpikingModule(TraitModule):
         """Whether decay and input gain lie in (-1, 1), as DA-LIF has them."""
         return "gain" in self.kind.names
 
-    @property
-    def _blocks(self) -> int:
-        """Rows of the weights for each neuron: those of the current, and those of a gate."""
-        return 2 if self.options.gated else 1
-
-    def _current_gain(self, values: dict[str, Tensor]) -> Tensor | None:
-        """What the synaptic current is multiplied with, as a factor of its weights and biases."""
+    def _row_gain(self, values: dict[str, Tensor], features: int) -> Tensor | None:
+        """The factor of the synaptic current as one of the rows of its weights and biases; 1 for a gate's."""
         if "gain" in values:
-            return values["gain"]
-        return 1 - values["decay"] if self.options.normalize_current and not self.options.gated else None
+            gain = values["gain"]
+        elif self.options.normalize_current and not self.options.gated:
+            gain = 1 - values["decay"]
+        else:
+            return None
+        if not self.options.gated:
+            return gain
+        return torch.cat([gain.expand(features), torch.ones_like(gain).expand(features)])
+
+    def _row_offset(self, suffix: str, features: int, dtype: torch.dtype) -> Tensor | None:
+        """What a gate's rows have in their bias beside what is learned there: the neuron's own decay."""
+        if not self.options.gated:
+            return None
+        own = self._unconstrained("decay", suffix, dtype).expand(features)
+        return torch.cat([torch.zeros_like(own), own])
 
     def _numbers(self, values: dict[str, Tensor]) -> Numbers:
         """What the time loop takes of the neuron's numbers; a gate has the decay in its bias."""

@@ -11,7 +11,9 @@ from liafseq import ops
 from liafseq._modules.spiking import SpikingModule
 from liafseq.ops import Call, Steps, Weights
 
-__all__ = ["autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled"]
+__all__ = [
+    "autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled", "scaled_bias",
+]  # fmt: skip
 
 
 def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -44,6 +46,15 @@ def scaled(weight: Tensor | None, gain: Tensor | None, dtype: torch.dtype) -> Te
     return weight.to(dtype)
 
 
+def scaled_bias(
+    bias: Tensor | None, gain: Tensor | None, offset: Tensor | None, dtype: torch.dtype
+) -> Tensor | None:
+    """A bias times the gain, plus the offset, which is added in its own precision."""
+    if offset is None:
+        return scaled(bias, gain, dtype)
+    return (offset if bias is None else scaled(bias, gain, offset.dtype) + offset).to(dtype)
+
+
 def call_of(
     module: SpikingModule,
     x: Tensor,
@@ -62,21 +73,13 @@ def call_of(
     dtype = product_dtype(weight_ih)
     precise = membrane_dtype(weight_ih.dtype)
     values = module._trait_values(suffix, precise)
-    gain = module._current_gain(values)
-    bias = b_ih if b_hh is None else b_ih + b_hh
-    hidden = weight_ih.shape[0] // module._blocks
+    hidden = weight_ih.shape[0] // module.options.blocks
+    gain = module._row_gain(values, hidden)
+    bias = scaled_bias(
+        b_ih if b_hh is None else b_ih + b_hh, gain, module._row_offset(suffix, hidden, precise), dtype
+    )
     rest = torch.zeros(batch, hidden, dtype=precise, device=x.device)
     h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
-    if module.options.gated:
-        if gain is not None:
-            gain = torch.cat([gain.expand(hidden), torch.ones_like(gain).expand(hidden)])
-        # the gate's bias holds the neuron's own decay
-        base = module._unconstrained("decay", suffix, precise).expand(hidden)
-        base = torch.cat([torch.zeros_like(base), base])
-        bias = base if bias is None else scaled(bias, gain, precise) + base
-        bias = bias.to(dtype)
-    else:
-        bias = scaled(bias, gain, dtype)
     weights = Weights(scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias)
     numbers = module._numbers(values)
     state = module._start(values, h0, c0, rest)

@@ -7,10 +7,13 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
+from calls import assert_parity, make_call
 
-from liafseq import ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, SynapticConv2d
+from liafseq import LIAF, ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, SynapticConv2d, ops
+from liafseq._modules.conv import Layout, to_rows
+from liafseq._modules.spiking_conv import Convolution
 from liafseq.neurons import Neuron
-from liafseq.ops import cpu, cpu_scan, reference
+from liafseq.ops import Steps
 from liafseq.surrogate import SURROGATES, spike
 
 NEURONS = {
@@ -32,10 +35,24 @@ def loop(layer, x, state=None):
     analog = o.output == "analog"
     levels = o.levels
     gain = p["gain"] if "gain" in p else 1 - alpha if o.normalize_current else 1.0
-    kernel = layer.weight_hh
+    opened, closed = (torch.tanh, torch.atanh) if "gain" in p else (torch.sigmoid, torch.logit)
+    channels = layer.out_channels
+    blocks = [slice(None)] if not o.gated else [slice(channels), slice(channels, None)]
 
-    def feed(r):
-        return 0.0 if kernel is None else F.conv2d(r, kernel, padding="same", groups=layer.groups)
+    def project(x):
+        bias = layer.bias
+        parts = [
+            F.conv2d(x, layer.weight[rows], None if bias is None else bias[rows], layer.stride, layer.padding,
+                     layer.dilation, layer.groups)
+            for rows in blocks
+        ]  # fmt: skip
+        current = torch.cat(parts, 1)
+        current = current if layer.norm is None else layer.norm(current)
+        return current[:, :channels], current[:, channels:]
+
+    def feed(r, rows=blocks[0]):
+        kernel = layer.weight_hh
+        return 0.0 if kernel is None else F.conv2d(r, kernel[rows], padding="same", groups=layer.groups)
 
     def fire(u):
         return sum(spike(u - k * theta, o.surrogate, o.surrogate_width) for k in range(1, levels + 1))
@@ -45,7 +62,7 @@ def loop(layer, x, state=None):
         s = s.detach() if o.detach_reset else s
         soft = o.reset == "soft"
         r = u - theta * s if soft else u * (1 - s) + o.v_reset * s
-        return alpha * r + beta
+        return r if o.gated else alpha * r + beta
 
     def emit(u):
         if not analog:
@@ -59,14 +76,14 @@ def loop(layer, x, state=None):
         charge = state[2] if o.synapse else 0.0
     outputs = []
     for step in x:
-        now = F.conv2d(step, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation,
-                       layer.groups)  # fmt: skip
-        if layer.norm is not None:
-            now = layer.norm(now)
+        now, gate = project(step)
         charge = (p["synapse_decay"] * charge if o.synapse else 0.0) + now
         if not torch.is_tensor(y):
             v, y = torch.zeros_like(now), torch.zeros_like(now)
-        if o.feedback == "membrane":
+        if o.gated:
+            a = opened(closed(alpha) + gate + feed(y, blocks[1]))
+            u = a * v + beta + ((1 - a) if o.normalize_current else gain) * (now + feed(y))
+        elif o.feedback == "membrane":
             u = gain * (charge + feed(v))
         else:
             u = v + gain * (charge + (feed(y) if o.feedback else 0.0))
@@ -123,6 +140,22 @@ def test_every_choice(neuron, reset, feedback, share, synapse):
 
 
 @pytest.mark.covers(2)
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+@pytest.mark.parametrize("share", ["layer", "channel"])
+@pytest.mark.parametrize("given", [False, True])
+def test_every_choice_with_a_gate(neuron, reset, share, given):
+    kind, options = NEURONS[neuron]
+    options = {"surrogate": "arctan", **options, "share": share, "gated": True, "feedback": "output"}
+    if kind is not ConvMLIF:
+        options["reset"] = reset
+    layer = kind(2, 3, 3, padding=1, learn_decay=given, **options).double()
+    assert_is_the_loop(
+        layer, draw(4, 2, 2, 3, 4), tuple(draw(2, 3, 3, 4) for _ in range(2)) if given else None
+    )
+
+
+@pytest.mark.covers(2)
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("detach", [False, True])
 @pytest.mark.parametrize("feedback", [None, "output"])
@@ -147,6 +180,56 @@ def test_geometry(geometry, synapse):
     layer = ConvDALIF(4, 6, synapse=synapse, output="analog", **geometry).double()
     layer(draw(4, 3, 4, 7, 6))
     assert_is_the_loop(layer.eval(), draw(5, 3, 4, 7, 6))
+
+
+GATED_GEOMETRY = [
+    *(g for g in GEOMETRY if "recurrent_kernel_size" not in g),
+    {"kernel_size": (3, 4), "stride": 2, "groups": 2, "bias": False},
+    {"kernel_size": 3, "padding": 1, "recurrent_kernel_size": (3, 1), "groups": 2, "normalization": "batch"},
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*padding='same' with even kernel")  # of the loop
+@pytest.mark.parametrize("geometry", GATED_GEOMETRY, ids=str)
+@pytest.mark.parametrize("kind", [ConvDALIF, ConvLIAF])
+def test_geometry_with_a_gate(kind, geometry):
+    options = {"output": "analog"} if kind is ConvDALIF else {"normalize_current": True}
+    layer = kind(4, 6, gated=True, feedback="output", **options, **geometry).double()
+    layer(draw(4, 3, 4, 7, 6))
+    if layer.norm is not None:
+        torch.nn.init.uniform_(layer.norm.weight)
+        torch.nn.init.normal_(layer.norm.bias)
+    assert_is_the_loop(layer.eval(), draw(5, 3, 4, 7, 6))
+
+
+@pytest.mark.parametrize("options", [{}, {"groups": 2}, {"normalization": "batch"}], ids=str)
+def test_a_gate_without_weights_is_the_decay(options):
+    options = {**options, "feedback": "output", "normalize_current": True, "decay": (0.1, 0.9)}
+    layer, plain = ConvLIAF(4, 6, 3, gated=True, **options), ConvLIAF(4, 6, 3, **options)
+    values = layer.state_dict()
+    with torch.no_grad():
+        for name, value in values.items():
+            if name.startswith(("weight", "bias", "norm.weight")):
+                value[6:] = 0
+    plain.load_state_dict({n: v[:6] if v.shape and v.shape[0] == 12 else v for n, v in values.items()})
+    x = 2 * torch.randn(5, 2, 4, 6, 5)
+    state = tuple(2 * torch.randn(2, 6, 4, 3) for _ in range(2))
+    torch.testing.assert_close(layer(x, state), plain(x, state), atol=1e-5, rtol=1e-5)
+
+
+def test_a_layer_of_one_pixel_is_the_sequence_layer():
+    conv = ConvLIAF(3, 4, 1, gated=True, feedback="output", activation="tanh", normalize_current=True)
+    layer = LIAF(3, 4, gated=True, decay=0.5)
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(conv.weight.flatten(1))
+        layer.weight_hh_l0.copy_(conv.weight_hh.flatten(1))
+        layer.bias_ih_l0.copy_(conv.bias)
+        layer.bias_hh_l0.zero_()
+        layer.decay_l0.copy_(conv.decay)
+    x = torch.randn(7, 2, 3)
+    out, (h, c) = conv(x[..., None, None])
+    expected, state = layer(x)
+    torch.testing.assert_close((out[..., 0, 0], (h[None, ..., 0, 0], c[None, ..., 0, 0])), (expected, state))
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
@@ -200,95 +283,51 @@ def test_layouts_are_the_same_layer(neuron, feedback):
     torch.testing.assert_close((alone, h0, c0, i0), (out[:, 0], h[0], c[0], i[0]))
 
 
-# the loop without feedback
+# the recurrent convolution, as the time loop sees it
 
-needs_cpu = pytest.mark.skipif(not cpu.available(), reason="needs numba and torch's BLAS")
-
-
-def scan_arguments(rows, hidden, sizes):
-    return [
-        torch.randn(sum(sizes), hidden, dtype=torch.float64),
-        torch.rand(hidden, dtype=torch.float64),
-        torch.rand((), dtype=torch.float64) + 0.3,
-        torch.randn(hidden, dtype=torch.float64) / 10,
-        torch.randn(rows, hidden, dtype=torch.float64),
-    ]
+KERNELS = [(1, 1), (3, 3), (2, 4), (3, 2)]
+PRODUCTS = {"plain": {}, "gated": {"gate": "sigmoid"}, "membrane": {"feedback": "membrane"}}
 
 
-def scan(op, args, neuron, sizes, reverse):
-    if op is cpu_scan:
-        return op.recurrence(*args, neuron, sizes, reverse)
-    current, *numbers, v0 = args
-    return op.recurrence(current, None, None, None, *numbers, v0, None, neuron, sizes, reverse)
+def convolution(kernel, groups, blocks, sizes=None):
+    """Of 6 channels on maps of 4 x 3; its weight."""
+    weight = torch.randn(blocks * 6, 6 // groups, *kernel, dtype=torch.float64) / 4
+    return Convolution(Layout(2, 4, 3, sizes), groups, blocks), weight
 
 
-def run_scan(op, args, neuron, sizes, reverse):
-    args = [a.detach().clone().requires_grad_() for a in args]
-    out, y, u = scan(op, args, neuron, sizes, reverse)
-    loss = (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum() + (y * u).sum()
-    grads = torch.autograd.grad(loss, args, allow_unused=True)
-    return [out, y, u, *(torch.zeros_like(a) if g is None else g for a, g in zip(args, grads, strict=True))]
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_transposed_and_weight_are_the_gradients_of_forward(kernel, groups, blocks):
+    product, weight = convolution(kernel, groups, blocks)
+    read = torch.randn(24, 6, dtype=torch.float64, requires_grad=True)
+    out = product.forward(read, weight.requires_grad_())
+    delta = torch.randn_like(out)
+    expected = torch.autograd.grad(out, (read, weight), delta)
+    torch.testing.assert_close(product.transposed(delta, weight), expected[0])
+    torch.testing.assert_close(product.weight(delta, read, weight), expected[1])
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_forward_is_torchs_convolution_of_the_same_size(kernel):
+    product, weight = convolution(kernel, 2, 1)
+    read = draw(2, 6, 4, 3)
+    padded = F.pad(read, [n for k in kernel[::-1] for n in ((k - 1) // 2, k // 2)])
+    expected = F.conv2d(padded, weight, groups=2)
+    torch.testing.assert_close(product.forward(to_rows(read), weight), to_rows(expected))
 
 
 @pytest.mark.covers(2)
-@needs_cpu
-@pytest.mark.parametrize("hidden", [1, 3, 16, 1500])
-@pytest.mark.parametrize("sizes", [(60, 60, 60), (60, 40, 20), (31, 31, 7), (1,), (64, 64)], ids=str)
+@pytest.mark.parametrize("backend", ops.BACKENDS, ids=lambda b: b.name)
+@pytest.mark.parametrize("choice", PRODUCTS)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("sizes", [None, (24, 24, 12)], ids=["dense", "packed"])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_joined_rows_blocks_and_threads(hidden, sizes, reverse, threads, monkeypatch):
-    monkeypatch.setattr(cpu_scan, "_LEAST", 1)
-    monkeypatch.setattr(cpu_scan, "_BLOCK", 40)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    neuron = Neuron(analog=False, feedback=None, reset="soft", levels=2, surrogate="sigmoid")
-    args = scan_arguments(sizes[0], hidden, sizes)
-    for found, expected in zip(
-        run_scan(cpu_scan, args, neuron, sizes, reverse),
-        run_scan(reference, args, neuron, sizes, reverse),
-        strict=True,
-    ):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-
-
-@needs_cpu
-def test_what_is_joined():
-    """Rows of at least 256 numbers, if a divisor of every step's rows makes them and 1024 suffice."""
-    assert cpu_scan._joined(32, (289 * 32,) * 3) == 8
-    assert cpu_scan._joined(32, (289 * 4, 289, 289)) == 17
-    assert cpu_scan._joined(16, (31, 7)) == 1
-    assert cpu_scan._joined(16, (6, 4)) == 2
-    assert cpu_scan._joined(2000, (64,)) == 1
-    assert cpu_scan._joined(300, (64,)) == 1
-    shape = cpu_scan._Shape(torch.zeros(1156, 32), (1156, 289), False)
-    assert (shape.width, shape.starts.tolist(), shape.counts.tolist()) == (544, [0, 68], [68, 17])
-
-
-@needs_cpu
-@pytest.mark.parametrize("sizes", [(4, 4, 4), (4, 3, 1)], ids=["dense", "packed"])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("analog", [False, True])
-def test_double_backward_without_feedback(sizes, reverse, analog):
-    neuron = Neuron(analog=analog, feedback=None, surrogate="arctan")
-    start = scan_arguments(4, 3, sizes)
-    found = []
-    for op in (cpu_scan, reference):
-        args = [a.detach().clone().requires_grad_() for a in start]
-        out, y, u = scan(op, args, neuron, sizes, reverse)
-        weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
-        loss = (out * weight).sum() + (out**2).sum() + (y * u).sum() + u.sum()
-        first = torch.autograd.grad(loss, args, create_graph=True)
-        found.append([*first, *torch.autograd.grad(sum((g**2).sum() for g in first), args)])
-    for a, b in zip(*found, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
-
-
-@needs_cpu
-def test_without_a_graph_nothing_is_kept_and_the_result_is_the_same():
-    neuron = Neuron(feedback=None)
-    args = scan_arguments(6, 4, (6, 6))
-    before = args[0].clone()
-    plain = cpu_scan.recurrence(*args, neuron, (6, 6))
-    live = [a.clone().requires_grad_() for a in args]
-    for a, b in zip(plain, cpu_scan.recurrence(*live, neuron, (6, 6)), strict=True):
-        assert torch.equal(a, b)
-    assert torch.equal(args[0], before)
+def test_every_backend(backend, choice, groups, sizes, reverse):
+    neuron = Neuron(surrogate="gaussian", **PRODUCTS[choice])
+    product, weight = convolution((3, 2), groups, neuron.blocks)
+    call = make_call(neuron, Steps(sizes, reverse), weight_ih=False, batch=24, hidden=6, length=3)
+    call = call._replace(weights=call.weights._replace(hh=weight), product=product)
+    if not backend.supports(call):
+        pytest.skip("is another one's")
+    assert_parity(backend.run, call)

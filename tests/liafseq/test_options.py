@@ -70,7 +70,8 @@ def test_every_option_arrives(cls):
             value = names[0] if names else not option.default
         if option.name == "normalization" and option.default == "batch":
             value = None
-        more = {"feedback": "output"} if option.name == "recurrent_kernel_size" else {}
+        # what a convolution does not have by default
+        more = {"feedback": "output"} if option.name in ("recurrent_kernel_size", "gated") else {}
         module = build(cls, **{option.name: value}, **more)
         assert getattr(module.options, option.name) == value != option.default
         assert f"{option.name}={value!r}" in repr(module)
