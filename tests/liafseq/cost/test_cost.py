@@ -14,6 +14,7 @@ from liafseq import (
     LIAF,
     LIF,
     MLIF,
+    ConvDALIF,
     ConvLIAF,
     ConvLIF,
     ConvMLIF,
@@ -348,7 +349,19 @@ CONVOLVED = {
     "liaf-synapse": (ConvLIAF(2, 3, 3, padding=1, synapse=True), MAPS, 2, 7776, 54, 5),
     "synapse-alone": (SynapticConv2d(2, 3, 3, padding=1), MAPS, 2, 7776, 54, 2),
     "liaf-feedback": (ConvLIAF(2, 3, 3, padding=1, feedback="output"), MAPS, 2, 7776 + 11664, 54 + 81, 3),
-}
+    "liaf-gated": (
+        ConvLIAF(2, 3, 3, padding=1, feedback="output", gated=True, normalize_current=True),
+        MAPS, 2, 2 * (7776 + 11664), 2 * (54 + 81), 5,
+    ),
+    "dalif-gated": (
+        ConvDALIF(2, 3, 3, padding=1, feedback="output", gated=True, normalization="batch"),
+        MAPS, 2, 2 * (7776 + 11664), 2 * (54 + 81), 3,
+    ),
+    "lif-gated-groups": (
+        ConvLIF(2, 4, 3, padding=1, feedback="output", gated=True, groups=2, recurrent_kernel_size=(3, 1)),
+        MAPS, 2, 4 * 36 * 9 * 8 + 4 * 36 * 3 * 2 * 8, 9 * 8 + 3 * 2 * 8, 3,
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONVOLVED)
@@ -356,9 +369,24 @@ def test_convolutional_layers(name):
     layer, shape, samples, dense, weights, operations = CONVOLVED[name]
     found = cost(layer, torch.rand(shape) + 0.1)
     assert (found.samples, found.dense_macs, found.weights) == (samples, dense, weights)
-    if name != "liaf-feedback":
+    if getattr(layer, "weight_hh", None) is None:
         assert (found.macs, found.acs) == (4 * 16 * 16 * 2 * 3, 0)
-    assert found.neuron_ops == operations * 4 * 3 * 36
+    own = [part for part in found.layers if part.name != "norm"]
+    assert [part.neuron_ops for part in own] == [operations * layer.out_channels * 4 * 36]
+
+
+@pytest.mark.parametrize("name", CONVOLVED)
+def test_dense_counts_of_convolutional_layers_are_those_of_torchs_own_counter(name):
+    layer, shape, samples, dense, *_ = CONVOLVED[name]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        layer(torch.randn(shape))
+    assert counter.get_total_flops() == 2 * dense * samples
+
+
+def test_a_gated_convolution_of_inputs_that_are_not_zero():
+    """Of 2 maps to 3 and their gates, and from the second step on of the 3 outputs to as many."""
+    layer = ConvLIAF(2, 3, 3, padding=1, feedback="output", gated=True, activation="tanh")
+    assert cost(layer, torch.rand(MAPS) + 0.1).macs == 2 * 16 * 16 * 3 * (4 * 2 + 3 * 3)
 
 
 def test_firing_rate_of_maps():
