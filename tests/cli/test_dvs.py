@@ -42,6 +42,37 @@ def test_train_evaluate_show(call: Callable[..., Any]) -> None:
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_gated_convolution_is_a_model_with_settings(call: Callable[..., Any]) -> None:
+    model = "conv-liaf:gated=true:feedback=output"
+    trained = call("train", "dvs", "--model", model, *SMALL)
+    assert trained.exit_code == 0, trained.output
+    (folder,) = Path("runs").iterdir()
+    plain = call("train", "dvs", "--model", "conv-liaf:feedback=output", *SMALL, "--out", "plain")
+    assert plain.exit_code == 0, plain.output
+    weights = [json.loads((run / "result.json").read_text())["cost"]["weights"] for run in (folder, Path("plain"))]
+    # input and recurrent kernels of 4 channels, and the head of 5 x 5 maps and 10 classes
+    head = 10 * 4 * 5 * 5
+    assert weights[0] - head == 2 * (weights[1] - head) > 0
+    assert call("evaluate", folder).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("conv-liaf:gated=true",), "gated=True needs feedback='output'"),
+        (("conv-liaf:gated=true:feedback=output", "--synapse"), "synapse=True cannot be with gated=True"),
+    ],
+)
+def test_what_a_gate_cannot_be_with_is_one_line(
+    call: Callable[..., Any], words: tuple[str, ...], expected: str
+) -> None:
+    result = call("train", "dvs", "--model", *words, *SMALL)
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("liafseq: ")
+    assert expected in line
+
+
 def test_compare_writes_table_report_and_the_command_that_repeats_it(call: Callable[..., Any]) -> None:
     words = (
         "compare",
