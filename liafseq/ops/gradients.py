@@ -59,11 +59,12 @@ class Passes(NamedTuple):
 
     Attributes:
         forward: ``(call, keep)``; what is kept may be empty where ``keep`` is False.
-        backward: ``(call, kept, arriving, needs)``.
+        backward: ``(call, kept, arriving, needs)``; gradients where the products over all steps are made
+            on the way.
     """
 
     forward: Callable[[Call, bool], Forward]
-    backward: Callable[[Call, Sequence[Tensor], Arriving, Gradients], Flow]
+    backward: Callable[[Call, Sequence[Tensor], Arriving, Gradients], Flow | Gradients]
 
 
 def differentiable(passes: Passes, call: Call) -> Result:
@@ -94,7 +95,10 @@ class _Loop(torch.autograd.Function):
         arriving = Arriving(*grads)
         if torch.is_grad_enabled():
             return (None, None, *_by_reference(call, arriving, needs))
-        return (None, None, *all_gradients(call, ctx.passes.backward(call, kept, arriving, needs), needs))
+        found = ctx.passes.backward(call, kept, arriving, needs)
+        if isinstance(found, Flow):
+            found = all_gradients(call, found, needs)
+        return (None, None, *found)
 
 
 def _by_reference(call: Call, arriving: Arriving, needs: Gradients) -> Gradients:
