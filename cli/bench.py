@@ -39,7 +39,8 @@ def command() -> Any:
 
         Each result is checked against the readable reference in the same run: outputs, final states, every
         gradient. A wrong one is shown as WRONG, without a speed, and the exit code is 1. The floor is the
-        matrix products alone. Without options: some minutes.
+        matrix products alone, one a step; the limit is their operations at the rate of one large product.
+        Without options: some minutes.
 
         Example: liafseq bench --models liaf,liaf:gated=true,lstm --shapes 32x100x64x128 --rounds 5
         """
@@ -97,10 +98,17 @@ def _measure(config: BenchConfig, json_file: Path | None, plot: Path | None) -> 
         title = f"first training step of a process, {tables.heading(shape)}"
         keep("first_call", rows, title, tables.first_call_table(rows))
 
+    def stepped() -> None:
+        rows = runner.one_steps(config)
+        title = "one step of one sequence, input 64, hidden 64"
+        keep("one_step", rows, title, tables.one_step_table(rows))
+
     runner.bench(config, timed)
     for wanted, measure in ((config.memory, remembered), (config.first_call, first_called)):
         for shape in config.measured if wanted else ():
             measure(shape)
+    if config.one_step:
+        stepped()
     for line in tables.notes(bench):
         print(paragraph(line))
     written = []

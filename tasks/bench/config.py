@@ -15,7 +15,9 @@ from liafseq.tasks.config import MACHINE, MODEL, STUDY, option
 from liafseq.tasks.models import ModelSpec, as_spec, parse_specs
 from liafseq.tasks.settings import Settings
 
-__all__ = ["BASELINE", "BASELINES", "FLOOR", "SWEEPS", "BenchConfig", "Mode", "Shape", "Sweep"]
+__all__ = [
+    "BASELINE", "BASELINES", "FLOOR", "FLOORS", "LIMIT", "SWEEPS", "BenchConfig", "Mode", "Shape", "Sweep",
+]  # fmt: skip
 
 Mode = Literal["training", "inference"]
 BASELINE = "gru"
@@ -23,6 +25,10 @@ BASELINE = "gru"
 BASELINES = (BASELINE, "lstm", "rnn")
 """torch's own layers, which ratios are made against where they are timed."""
 FLOOR = "floor"
+FLOORS = {1: FLOOR, 2: "floor, gated"}
+"""By how many rows the weights have for each neuron."""
+LIMIT = "limit"
+"""What all operations of a step take at the rate of a large matrix product."""
 LARGEST = 1 << 20
 
 
@@ -123,7 +129,7 @@ def _models(value: Any) -> tuple[ModelSpec, ...]:
     except ValueError as error:
         raise ValueError(f": {error}") from None
     for spec in specs:
-        if spec.label != spec.name and spec.label in (*BASELINES, *PEERS, FLOOR):
+        if spec.label != spec.name and spec.label in (*BASELINES, *PEERS, *FLOORS.values(), LIMIT):
             raise ValueError(f": {spec.label} is the name of another row, so it cannot label {spec.name}")
     if all(spec.label != BASELINE for spec in specs):
         specs = (*specs, as_spec(BASELINE))
@@ -191,11 +197,17 @@ class BenchConfig(Settings):
     first_call: Annotated[
         bool, option("Also the first step of a fresh process, compiling included.", STUDY)
     ] = False
+    one_step: Annotated[
+        bool, option("Also one step of one sequence, of layers and cells with 64 neurons.", STUDY)
+    ] = False
     seed: Annotated[int, option("Seed of weights and inputs.", MODEL, ge=0, lt=2**53)] = 0
     device: Annotated[
         str, option("cpu, cuda, cuda:1, ...", MACHINE, metavar="cpu|cuda|cuda:1|...", min_length=1)
     ] = "cpu"
-    dtype: Annotated[Literal["float32", "float64"], option("Precision.", MACHINE)] = "float32"
+    dtype: Annotated[
+        Literal["float32", "float64", "bfloat16", "float16"],
+        option("Precision; 16 bits are those of torch.autocast, weights and input float32.", MACHINE),
+    ] = "float32"
     threads: Annotated[
         int | None, option("CPU threads of torch; by default as many as it takes.", MACHINE, ge=1, le=1024)
     ] = None

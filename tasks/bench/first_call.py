@@ -22,18 +22,13 @@ LATER = 3
 
 
 def first_call(spec: ModelSpec, shape: Shape, config: BenchConfig) -> FirstCall:
-    """The first step of a new process, with an empty cache of compiled code and with the cache that this has
-    filled. The import of torch is not counted."""
+    """The first step of a new process with an empty cache of compiled code; the import of torch is not
+    counted."""
     alone = replace(config, models=(spec,), shapes=(shape,), sweep=None)
     argument = json.dumps(alone.to_json())
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": folder, "TRITON_CACHE_DIR": folder}
-        empty = _start(argument, environment)
-        filled = _start(argument, environment)
-    return FirstCall(
-        shape=shape, model=spec.label, empty_cache=empty[0], filled_cache=filled[0],
-        later=statistics.median(filled[1:]),
-    )  # fmt: skip
+        first, *later = _start(argument, {**os.environ, "TRITON_CACHE_DIR": folder})
+    return FirstCall(shape=shape, model=spec.label, first=first, later=statistics.median(later))
 
 
 def _start(argument: str, environment: Mapping[str, str]) -> list[float]:

@@ -35,7 +35,7 @@ class Memory:
 
 def training_memory(layer: nn.Module, x: Tensor) -> Memory:
     """Measures one training step, after one that fills caches."""
-    step = layer_step(layer, x, "training")
+    step = layer_step(layer, (x,), "training")
     step()
     for tensor in (x, *layer.parameters()):
         tensor.grad = None

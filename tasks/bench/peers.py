@@ -113,13 +113,6 @@ def package_version(name: str) -> str:
         return ""
 
 
-def build_peer(name: str, inputs: int, hidden: int, device: str, dtype: Any) -> Any:
-    """The peer's layer: called with (T, N, I) it returns its spikes (T, N, H) and something else.
-
-    Raises:
-        RuntimeError: the package is there but cannot be used.
-    """
-    try:
-        return PEERS[name](inputs, hidden).to(device, dtype)
-    except Exception as error:  # whatever another package raises on import or construction
-        raise RuntimeError(f"{name}: {type(error).__name__}: {error}") from error
+def build_peer(name: str, inputs: int, hidden: int) -> Any:
+    """The peer's layer: called with (T, N, I) it returns its spikes (T, N, H) and something else."""
+    return PEERS[name](inputs, hidden)

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from liafseq.tasks.bench.config import BenchConfig, Shape
+from liafseq.tasks.bench.config import BenchConfig, Mode, Shape
 from liafseq.tasks.results import Machine, Value
 
 __all__ = [
-    "Bench", "FirstCall", "Host", "Quartiles", "Speed", "StepMemory", "Timing", "Tolerance", "Verdict",
+    "Bench", "FirstCall", "Host", "OneStep", "Part", "Quartiles", "Speed", "StepMemory", "Timing",
+    "Tolerance", "Verdict",
 ]  # fmt: skip
 
 
@@ -52,7 +53,11 @@ class Quartiles(Value):
 
 
 class Speed(Value):
-    """Seconds of a step over the rounds and in each; ``ratios`` say how many times as fast as others."""
+    """Seconds of a step over the rounds and in each; ``ratios`` say how many times as fast as others.
+
+    Among these are ``floor``, the matrix products of a layer with as many rows of weights, and ``limit``, the
+    row's own operations at the rate of a large product.
+    """
 
     seconds: Quartiles
     times: tuple[float, ...]
@@ -60,15 +65,17 @@ class Speed(Value):
 
 
 class Timing(Value):
-    """A model, a peer or the floor at one shape in one mode.
+    """A model, a peer or a floor at one shape in one mode.
 
     Attributes:
         model: the label that names the row.
-        name: of the registry; that of a peer or of the floor is its label.
-        status: ``wrong``: the check failed; ``failed``: it raised an error; ``unusable``: a peer that did.
+        name: of the registry; that of a peer is its label, that of a floor ``floor``.
+        status: ``wrong``: the check failed; ``failed``: it raised an error; ``unusable``: one that is
+            not ours did.
         error: why it is failed or unusable.
         check: the comparison with the reference, of a layer that has one.
         firing_rate: spikes per neuron and step.
+        operations: floating-point operations of all matrix products of the step.
         speed: None unless the status is ``ok``.
     """
 
@@ -80,6 +87,7 @@ class Timing(Value):
     error: str | None = None
     check: Verdict | None = None
     firing_rate: float | None = None
+    operations: int | None = None
     speed: Speed | None = None
 
     @property
@@ -97,14 +105,24 @@ class StepMemory(Value):
 
 
 class FirstCall(Value):
-    """Seconds of the first training step of a process, with an empty and with a filled cache of compiled
-    code, and of a later step."""
+    """Seconds of the first training step of a process, compiling included, and of a later step."""
 
     shape: Shape
     model: str
-    empty_cache: float
-    filled_cache: float
+    first: float
     later: float
+
+
+Part = Literal["layer", "cell"]
+
+
+class OneStep(Value):
+    """A step of one sequence by a layer or a cell (see :mod:`liafseq.tasks.bench.one_step`)."""
+
+    model: str
+    part: Part
+    mode: Mode
+    speed: Speed
 
 
 class Host(Machine):
@@ -115,8 +133,7 @@ class Host(Machine):
 
 
 class Bench(Value):
-    """A benchmark; ``complete`` is False while it is under way. ``memory`` and ``first_call`` are None where
-    they were not asked for."""
+    """A benchmark; ``complete`` is False while it is under way. What was not asked for is None."""
 
     schema_version: Literal[1] = 1
     config: BenchConfig
@@ -127,10 +144,11 @@ class Bench(Value):
     results: tuple[Timing, ...] = ()
     memory: tuple[StepMemory, ...] | None = None
     first_call: tuple[FirstCall, ...] | None = None
+    one_step: tuple[OneStep, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
 
     def having(self, field: str, rows: Iterable[Value]) -> Bench:
-        """The benchmark with further rows in ``results``, ``memory`` or ``first_call``."""
+        """The benchmark with further rows in ``results``, ``memory``, ``first_call`` or ``one_step``."""
         return self.model_copy(update={field: (*(getattr(self, field) or ()), *rows)})

@@ -5,21 +5,31 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import torch
 
-from liafseq.tasks.bench.check import TOLERANCES, Check
-from liafseq.tasks.bench.competitors import build, draw, floor_step, layer_step, synchronizer
-from liafseq.tasks.bench.config import BASELINES, FLOOR, BenchConfig, Mode, Shape
+from liafseq.tasks.bench.check import Check, tolerance
+from liafseq.tasks.bench.competitors import build, draw, layer_step, placed, synchronizer
+from liafseq.tasks.bench.config import BASELINES, FLOOR, FLOORS, LIMIT, BenchConfig, Mode, Shape
 from liafseq.tasks.bench.first_call import first_call
+from liafseq.tasks.bench.floor import (
+    floor_step,
+    floor_weights,
+    limit_share,
+    operations,
+    product_step,
+    weights,
+)
 from liafseq.tasks.bench.memory import training_memory
+from liafseq.tasks.bench.one_step import one_step
 from liafseq.tasks.bench.peers import PEERS, build_peer, package_version
-from liafseq.tasks.bench.results import Bench, FirstCall, Host, Speed, StepMemory, Timing, Verdict
-from liafseq.tasks.bench.timing import quartiles, ratios, time_rounds
+from liafseq.tasks.bench.results import Bench, FirstCall, Host, OneStep, Speed, StepMemory, Timing, Verdict
+from liafseq.tasks.bench.timing import speed, time_rounds
 from liafseq.tasks.study.machine import machine
 
-__all__ = ["bench", "check_device", "first_calls", "memory", "start"]
+__all__ = ["bench", "check_device", "first_calls", "memory", "one_steps", "start"]
 
 Status = Literal["ok", "wrong", "failed"]
 Checked = tuple[Verdict | None, Status, str | None]
@@ -41,10 +51,10 @@ def start(config: BenchConfig) -> Bench:
         threads = torch.get_num_threads()
     cuda = torch.device(config.device).type == "cuda"
     device = torch.cuda.get_device_name(config.device) if cuda else config.device
-    packages = ("liafseq", "torch", "numba", *config.peers)
+    packages = ("liafseq", "torch", "triton" if cuda else "llvmlite", *config.peers)
     return Bench(
         config=config,
-        tolerance=TOLERANCES[config.dtype],
+        tolerance=tolerance(config),
         machine=Host(**machine().model_dump(), device=device, threads=threads),
         versions={"python": platform.python_version(), **{name: package_version(name) for name in packages}},
     )
@@ -53,7 +63,7 @@ def start(config: BenchConfig) -> Bench:
 def bench(
     config: BenchConfig, on_group: Callable[[tuple[Timing, ...]], object] | None = None
 ) -> tuple[Timing, ...]:
-    """Times every competitor at every shape and mode; the floor is one of them.
+    """Times every competitor at every shape and mode; the floors are among them.
 
     Args:
         on_group: called with the rows of each shape and mode as soon as they are known.
@@ -85,32 +95,54 @@ def first_calls(config: BenchConfig, shape: Shape) -> tuple[FirstCall, ...]:
     return tuple(first_call(spec, shape, config) for spec in config.models if spec.model().spiking)
 
 
+def one_steps(config: BenchConfig) -> tuple[OneStep, ...]:
+    """One step of one sequence, of layers and cells."""
+    with _threads(config):
+        return one_step(config)
+
+
 def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...]]:
     """The rows of a shape, mode by mode."""
-    names = {spec.label: spec.name for spec in config.models}
-    layers: dict[str, Any] = {spec.label: build(spec, shape, config) for spec in config.models}
-    spiking = [spec.label for spec in config.models if spec.model().spiking]
-    checks = {label: Check(layers[label], shape, config) for label in spiking}
-    inputs = {label: checks[label].x if label in checks else draw(shape, config) for label in layers}
-    rates = {label: check.firing_rate for label, check in checks.items()}
+    makers = {spec.label: partial(build, spec, shape, config) for spec in config.models}
+    makers |= {name: partial(_peer, name, shape, config) for name in config.peers}
+    ours = [spec.label for spec in config.models if spec.model().spiking]
+    layers: dict[str, Any] = {}
+    checks: dict[str, Check] = {}
+    inputs: dict[str, torch.Tensor] = {}
+    rates: dict[str, float] = {}
     unusable: dict[str, str] = {}
-    for name in config.peers:
+    for label, make in makers.items():
+        if label in ours:
+            layers[label] = make()
+            checks[label] = check = Check(layers[label], shape, config)
+            inputs[label], rates[label] = check.x, check.firing_rate
+            continue
+        inputs[label] = draw(shape, config)
         try:
-            inputs[name] = draw(shape, config)
-            layers[name], rates[name] = _usable_peer(name, shape, config, inputs[name])
+            layers[label], emitted = _usable(label, make, shape, inputs[label])
         except RuntimeError as error:
-            unusable[name] = str(error)
+            unusable[label] = str(error)
+        else:
+            rates |= {label: emitted} if label in config.peers else {}
+    names = {**dict.fromkeys(FLOORS.values(), FLOOR), **{spec.label: spec.name for spec in config.models}}
+    blocks = {label: layers[label].options.blocks for label in ours}
+    floors = {FLOORS[n]: n for n in sorted({1, *blocks.values()})}
+    size = {label: weights(layer) for label, layer in layers.items()}
+    size |= {label: floor_weights(shape, n) for label, n in floors.items()}
     for mode in config.modes:
         found = {label: _checked(check, mode) for label, check in checks.items()}
         good = [label for label in layers if label not in found or found[label][1] == "ok"]
-        steps = {label: layer_step(layers[label], inputs[label], mode) for label in good}
-        steps[FLOOR] = floor_step(shape, config, mode)
+        steps = {label: layer_step(layers[label], (inputs[label],), mode) for label in good}
+        steps |= {label: floor_step(shape, config, mode, n) for label, n in floors.items()}
+        steps[LIMIT] = product_step(config)
         times = time_rounds(steps, config.rounds, config.min_time, synchronizer(config.device))
         # once more, because a kernel that keeps buffers may go wrong only after some calls
         for label in [label for label in checks if label in times]:
             found[label] = _checked(checks[label], mode)
         group = []
-        for label in (*layers, *unusable, FLOOR):
+        for label in (*layers, *unusable, *floors):
+            work = operations(size[label], shape, mode) if label in size else None
+            own = None if label in floors else FLOORS[blocks.get(label, 1)]
             verdict, status, reason = found.get(label, (None, "ok", None))
             group.append(
                 Timing(
@@ -122,21 +154,28 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
                     error=unusable.get(label, reason),
                     check=verdict,
                     firing_rate=rates.get(label),
-                    speed=_speed(label, times) if status == "ok" and label not in unusable else None,
+                    operations=work,
+                    speed=_speed(label, times, own, work) if label in times and status == "ok" else None,
                 )
             )
         yield tuple(group)
 
 
-def _usable_peer(name: str, shape: Shape, config: BenchConfig, x: torch.Tensor) -> tuple[Any, float]:
-    """The peer's layer, after one training step, and its firing rate; RuntimeError where it does not
-    give (T, N, H)."""
-    layer = build_peer(name, shape.inputs, shape.hidden, config.device, getattr(torch, config.dtype))
+def _peer(name: str, shape: Shape, config: BenchConfig) -> torch.nn.Module:
+    return placed(build_peer(name, shape.inputs, shape.hidden), config)
+
+
+def _usable(
+    name: str, make: Callable[[], torch.nn.Module], shape: Shape, x: torch.Tensor
+) -> tuple[torch.nn.Module, float]:
+    """A layer that is not ours, after one training step, and the mean of its output; RuntimeError where it
+    does not give (T, N, H)."""
     try:
+        layer = make()
         output, _ = layer(x)
         output.sum().backward()
     except Exception as error:  # whatever another package raises
-        raise RuntimeError(f"{name}: {type(error).__name__}: {error}") from error
+        raise RuntimeError(" ".join(f"{name}: {type(error).__name__}: {error}".split())) from error
     if tuple(output.shape) != (shape.steps, shape.batch, shape.hidden):
         raise RuntimeError(f"{name}: its output has shape {tuple(output.shape)}")
     return layer, float(output.detach().mean())
@@ -150,14 +189,14 @@ def _checked(check: Check, mode: Mode) -> Checked:
     return verdict, "ok" if verdict.ok else "wrong", None
 
 
-def _speed(label: str, times: Mapping[str, list[float]]) -> Speed:
-    own = times[label]
-    against = [other for other in (*BASELINES, *PEERS, FLOOR) if other in times and other != label]
-    return Speed(
-        seconds=quartiles(own),
-        times=tuple(own),
-        ratios={other: ratios(own, times[other]) for other in against},
-    )
+def _speed(label: str, times: Mapping[str, list[float]], floor: str | None, work: int | None) -> Speed:
+    """The speed of a row, against its own floor and the limit of its own operations."""
+    against = {other: times[other] for other in (*BASELINES, *PEERS) if other in times and other != label}
+    if floor is not None:
+        against[FLOOR] = times[floor]
+    if work is not None:
+        against[LIMIT] = [limit_share(work) * seconds for seconds in times[LIMIT]]
+    return speed(times[label], against)
 
 
 @contextmanager

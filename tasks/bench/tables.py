@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from liafseq.tasks.bench.config import BASELINE, BASELINES, FLOOR, Shape
+from liafseq.tasks.bench.check import NEAR, STEPS
+from liafseq.tasks.bench.competitors import HALVES
+from liafseq.tasks.bench.config import BASELINE, BASELINES, FLOOR, LIMIT, BenchConfig, Shape
+from liafseq.tasks.bench.one_step import AGAINST
 from liafseq.tasks.bench.peers import PEERS
-from liafseq.tasks.bench.results import Bench, FirstCall, Quartiles, StepMemory, Timing
+from liafseq.tasks.bench.results import Bench, FirstCall, OneStep, Quartiles, Speed, StepMemory, Timing
 from liafseq.tasks.report.table import Table
 
-__all__ = ["first_call_table", "heading", "memory_table", "notes", "problems", "speed_table"]
+__all__ = [
+    "first_call_table", "heading", "memory_table", "notes", "one_step_table", "problems", "speed_table",
+]  # fmt: skip
 
 R = TypeVar("R")
 
@@ -65,6 +70,27 @@ def first_call_table(rows: Sequence[FirstCall]) -> Table:
     return table(rows, _FIRST_CALL)
 
 
+def one_step_table(rows: Sequence[OneStep]) -> Table:
+    """A step of one sequence, in microseconds and against nn.LSTM and nn.GRU or their cells."""
+    columns: list[Column[tuple[OneStep, ...]]] = [Column("", lambda row: f"{row[0].model} {row[0].part}")]
+    for at, mode in enumerate(dict.fromkeys(row.mode for row in rows)):
+        columns.append(_microseconds(at, mode))
+        columns += [_step_against(at, other) for other in AGAINST]
+    by_part: dict[tuple[str, str], tuple[OneStep, ...]] = {}
+    for row in rows:
+        key = row.model, row.part
+        by_part[key] = (*by_part.get(key, ()), row)
+    return table(list(by_part.values()), columns)
+
+
+def _microseconds(at: int, mode: str) -> Column[tuple[OneStep, ...]]:
+    return Column(f"{mode} us", lambda row: figure(1e6 * row[at].speed.seconds.median))
+
+
+def _step_against(at: int, other: str) -> Column[tuple[OneStep, ...]]:
+    return Column(f"/ {other}", lambda row: _times_as_long(row[at].speed, other, row[at].model))
+
+
 def figure(value: float) -> str:
     """Three digits.
 
@@ -106,18 +132,17 @@ def _spread(row: Timing) -> str:
 
 def _against_peers(row: Timing) -> str:
     """How many times as fast as the fastest peer."""
-    if row.speed is None or row.model in (*PEERS, FLOOR):
+    if row.speed is None or row.name in (*PEERS, FLOOR):
         return ""
     found = [row.speed.ratios[peer].median for peer in PEERS if peer in row.speed.ratios]
     return figure(min(found)) if found else ""
 
 
-# As often slower as the floor is faster; the quartiles change places.
-def _over_floor(row: Timing) -> str:
-    found = _ratio(row, FLOOR)
-    if found is not None:
-        return figure(1 / found.median)
-    return "1.00" if row.model == FLOOR else ""
+# As often slower as the other is faster; the quartiles change places.
+def _times_as_long(speed: Speed | None, other: str, own: str) -> str:
+    if speed is not None and other in speed.ratios:
+        return figure(1 / speed.ratios[other].median)
+    return "1.00" if speed is not None and own == other else ""
 
 
 def _floor_spread(row: Timing) -> str:
@@ -147,15 +172,15 @@ _SPEED: tuple[Column[Timing], ...] = (
     Column("quartiles", _spread),
     *(Column(f"x {name}", _against(name), _timed(name)) for name in BASELINES[1:]),
     Column("x peer", _against_peers, _timed(*PEERS)),
-    Column("/ floor", _over_floor),
+    Column("/ floor", lambda row: _times_as_long(row.speed, FLOOR, row.name)),
     Column("quartiles", _floor_spread),
+    Column("/ limit", lambda row: _times_as_long(row.speed, LIMIT, row.name)),
     Column("firing", _firing),
     Column("deviation", _deviation),
 )
 _FIRST_CALL: tuple[Column[FirstCall], ...] = (
     Column("model", lambda row: row.model),
-    Column("first step s", lambda row: f"{row.empty_cache:.2f}"),
-    Column("cache filled s", lambda row: f"{row.filled_cache:.2f}"),
+    Column("first step s", lambda row: f"{row.first:.2f}"),
     Column("later s", lambda row: f"{row.later:.4f}"),
 )
 
@@ -182,10 +207,21 @@ def notes(bench: Bench) -> list[str]:
     return [
         f"ms: median of {bench.config.rounds} rounds. x {BASELINE}: how many times as fast as nn.GRU; of "
         "each round the ratio, of the rounds the median and its quartiles. x peer: the same against the "
-        "fastest other package. / floor: time over that of the matrix products alone. firing: spikes per "
-        "neuron and step. deviation: largest from the reference, relative; allowed are "
+        "fastest other package. / floor: time over that of the matrix products alone, one a step, of a layer "
+        "with as many rows of weights for each neuron (torch's layers: one). / limit: time over that of the "
+        "row's own products, counted from the shapes, at the rate of one product of 2048 x 2048 numbers. "
+        "firing: spikes per neuron and step. deviation: largest from the reference, relative; allowed are "
         f"{allowed.output:g} (outputs, states) and {allowed.gradient:g} (gradients); torch's layers and "
         "other packages are not checked.",
-        f"{bench.config.dtype}; {machine.device}, {machine.processor}, {machine.threads} threads of "
-        f"{machine.cores} cores; {versions}.",
+        f"{bench.config.dtype}{_in_halves(bench.config)}; {machine.device}, {machine.processor}, "
+        f"{machine.threads} threads of {machine.cores} cores; {versions}.",
     ]
+
+
+def _in_halves(config: BenchConfig) -> str:
+    if config.dtype not in HALVES:
+        return ""
+    return (
+        " by torch.autocast, which on a CPU leaves nn.GRU in float32; checked without it, and with it "
+        f"over {STEPS} steps: deviation is the norm of the difference, relative, allowed are {NEAR:g}"
+    )

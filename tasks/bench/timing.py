@@ -8,12 +8,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
-from liafseq.tasks.bench.results import Quartiles
+from liafseq.tasks.bench.results import Quartiles, Speed
 
-__all__ = ["measure", "quartiles", "ratios", "repeats_for", "time_rounds"]
+__all__ = ["measure", "quartiles", "ratios", "repeats_for", "speed", "time_rounds"]
 
 Step = Callable[[], object]
+K = TypeVar("K")
 
 
 def quartiles(values: Sequence[float]) -> Quartiles:
@@ -37,6 +39,15 @@ def ratios(times: Sequence[float], baseline: Sequence[float]) -> Quartiles:
     Quartiles(median=4.0, q1=4.0, q3=4.5)
     """
     return quartiles([b / t for t, b in zip(times, baseline, strict=True)])
+
+
+def speed(times: Sequence[float], others: Mapping[str, Sequence[float]]) -> Speed:
+    """Seconds of a step, and how many times as fast it is as each of the others."""
+    return Speed(
+        seconds=quartiles(times),
+        times=tuple(times),
+        ratios={name: ratios(times, other) for name, other in others.items()},
+    )
 
 
 def measure(step: Step, repeats: int, synchronize: Step) -> float:
@@ -64,14 +75,14 @@ def repeats_for(step: Step, min_time: float, synchronize: Step) -> int:
 
 
 def time_rounds(
-    steps: Mapping[str, Step], rounds: int, min_time: float, synchronize: Step
-) -> dict[str, list[float]]:
+    steps: Mapping[K, Step], rounds: int, min_time: float, synchronize: Step
+) -> dict[K, list[float]]:
     """Seconds of one step of each competitor, one figure per round.
 
     Each round times every competitor once; the order rotates, so that none always follows the same.
     """
     names = list(steps)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[K, list[float]] = {name: [] for name in names}
     with _no_garbage_collection():
         repeats = {name: repeats_for(step, min_time, synchronize) for name, step in steps.items()}
         for number in range(rounds):

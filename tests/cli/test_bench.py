@@ -24,7 +24,7 @@ BAD = {
     "mode": ("--mode train", "--mode: expected one or more of training, inference, got 'train'"),
     "rounds": ("--rounds 0", "--rounds must be at least 1, got 0"),
     "threads": ("--threads 0", "--threads must be at least 1, got 0"),
-    "dtype": ("--dtype float16", "--dtype must be one of float32, float64, got 'float16'"),
+    "dtype": ("--dtype int8", "--dtype must be one of float32, float64, bfloat16, float16, got 'int8'"),
     "device": ("--device tpux", "--device: cannot compute on 'tpux'"),
     "no time": ("--min-time nan", "--min-time must be finite, got nan"),
     "long time": ("--min-time 61", "--min-time must be at most 60, got 61"),
@@ -43,6 +43,8 @@ BAD = {
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # the large product would take longer than all else
+    monkeypatch.setattr("liafseq.tasks.bench.floor.SIZE", 16)
 
 
 def plain(text: str) -> bool:
@@ -86,8 +88,8 @@ def test_table(call: Callable[..., Any]) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "training, batch 3, steps 4, input 2, hidden 5"
     assert lines[1].split() == [
-        "model", "ms", "x", "gru", "quartiles", "x", "lstm", "x", "rnn", "/", "floor", "quartiles", "firing",
-        "deviation",
+        "model", "ms", "x", "gru", "quartiles", "x", "lstm", "x", "rnn", "/", "floor", "quartiles", "/",
+        "limit", "firing", "deviation",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:7]] == ["liaf", "rnn", "lstm", "gru", "floor"]
     assert lines[8] == lines[0].replace("training", "inference")
@@ -98,7 +100,12 @@ def test_a_model_with_settings_and_a_file_of_them(call: Callable[..., Any]) -> N
     Path("b.toml").write_text('models = "gated=liaf:gated=true"\nmode = "training"\nrounds = 1\n')
     result = call("bench", "--config", "b.toml", *TINY, "--rounds", 2)
     assert result.exit_code == 0, result.output
-    assert [line.split()[0] for line in result.stdout.splitlines()[2:5]] == ["gated", "gru", "floor"]
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:6]] == [
+        "gated",
+        "gru",
+        "floor",
+        "floor,",
+    ]
     assert "inference," not in result.stdout
     assert "median of 2 rounds" in result.stdout
 
@@ -121,12 +128,15 @@ def test_json(call: Callable[..., Any]) -> None:
     assert found["machine"]["threads"] == 1
     assert found["versions"]["torch"] == torch.__version__
     lif, gru, floor = found["results"]
-    assert set(lif) == {"shape", "mode", "model", "name", "status", "check", "firing_rate", "speed"}
+    assert set(lif) == {
+        "shape", "mode", "model", "name", "status", "check", "firing_rate", "operations", "speed"
+    }  # fmt: skip
+    assert lif["operations"] == 3 * 2 * 3 * 4 * 5 * (2 + 5)
     assert set(lif["speed"]) == {"seconds", "times", "ratios"}
     assert lif["shape"] == {"batch": 3, "steps": 4, "inputs": 2, "hidden": 5}
     assert set(lif["check"]) == {"ok", "deviation", "where", "compared"}
     assert set(lif["speed"]["seconds"]) == set(lif["speed"]["ratios"]["gru"]) == {"median", "q1", "q3"}
-    assert set(lif["speed"]["ratios"]) == {"gru", "floor"}
+    assert set(lif["speed"]["ratios"]) == {"gru", "floor", "limit"}
     assert "check" not in gru
     assert floor["model"] == "floor"
     assert [row["model"] for row in found["memory"]] == ["lif", "gru"]
@@ -156,6 +166,29 @@ def test_a_wrong_layer_has_no_speed(
     assert "output" in result.stderr
     for row in json.loads(Path("b.json").read_text())["results"]:
         assert ("speed" in row) == (row["model"] != "liaf")
+
+
+def test_one_step(call: Callable[..., Any]) -> None:
+    result = call("bench", *TINY, "--models", "lif,gru", "--one-step", "--json", "b.json")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    at = lines.index("one step of one sequence, input 64, hidden 64")
+    against = ["us", "/", "lstm", "/", "gru"]
+    assert lines[at + 1].split() == ["training", *against, "inference", *against]
+    rows = [line.split() for line in lines[at + 2 : at + 8]]
+    parts = [[name, part] for name in ("lif", "gru", "lstm") for part in ("layer", "cell")]
+    assert [row[:2] for row in rows] == parts
+    assert all(len(row) == 8 for row in rows)
+    assert rows[2][4] == rows[3][4] == rows[4][3] == "1.00"
+    found = json.loads(Path("b.json").read_text())["one_step"]
+    assert [(row["model"], row["part"]) for row in found] == 2 * [tuple(part) for part in parts]
+    assert set(found[0]) == {"model", "part", "mode", "speed"}
+
+
+def test_16_bits(call: Callable[..., Any]) -> None:
+    result = call("bench", *TINY, "--models", "liaf,gru", "--dtype", "bfloat16", "--mode", "inference")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "bfloat16 by torch.autocast" in " ".join(result.stdout.split())
 
 
 def test_sweep(call: Callable[..., Any]) -> None:

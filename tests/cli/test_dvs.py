@@ -49,7 +49,9 @@ def test_a_gated_convolution_is_a_model_with_settings(call: Callable[..., Any]) 
     (folder,) = Path("runs").iterdir()
     plain = call("train", "dvs", "--model", "conv-liaf:feedback=output", *SMALL, "--out", "plain")
     assert plain.exit_code == 0, plain.output
-    weights = [json.loads((run / "result.json").read_text())["cost"]["weights"] for run in (folder, Path("plain"))]
+    weights = [
+        json.loads((run / "result.json").read_text())["cost"]["weights"] for run in (folder, Path("plain"))
+    ]
     # input and recurrent kernels of 4 channels, and the head of 5 x 5 maps and 10 classes
     head = 10 * 4 * 5 * 5
     assert weights[0] - head == 2 * (weights[1] - head) > 0

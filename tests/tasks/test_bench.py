@@ -15,16 +15,24 @@ from torch import Tensor, nn
 
 from liafseq import ops
 from liafseq.tasks.bench import check as checking
-from liafseq.tasks.bench import first_call, plots, runner, timing
+from liafseq.tasks.bench import first_call, floor, plots, runner, timing
 from liafseq.tasks.bench.check import Check
-from liafseq.tasks.bench.competitors import build, draw, floor_step, layer_step
+from liafseq.tasks.bench.competitors import build, draw, layer_step
 from liafseq.tasks.bench.config import BenchConfig, Shape, Sweep
+from liafseq.tasks.bench.floor import floor_step
 from liafseq.tasks.bench.memory import training_memory
+from liafseq.tasks.bench.one_step import one_step
 from liafseq.tasks.bench.results import Bench, Quartiles, Speed, Timing, Tolerance
 from liafseq.tasks.models import ModelSpec, as_spec
 
 SHAPE = Shape(4, 6, 3, 5)
 SPIKING = ("liaf", "lif", "dalif", "mlif")
+
+
+@pytest.fixture(autouse=True)
+def _small_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The large product would take longer than all else."""
+    monkeypatch.setattr(floor, "SIZE", 16)
 
 
 def config(**changes: Any) -> BenchConfig:
@@ -71,18 +79,47 @@ def test_right_layers_pass(name: str, dtype: str) -> None:
     [
         {"activation": "relu", "threshold_related": True, "threshold": 0.2, "learn_threshold": True},
         {"feedback": "membrane", "reset": "soft", "surrogate": "arctan"},
-        pytest.param(
-            {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
-            marks=pytest.mark.exhaustive,  # compiles loops of its own
-        ),
+        {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
         {"share": "layer", "decay": 0.5, "activation": "hardtanh"},
-        pytest.param({"gated": True, "learn_threshold": True}, marks=pytest.mark.exhaustive),
+        {"gated": True, "learn_threshold": True},
+        {"gated": True, "normalize_current": False, "reset": "soft", "activation": "relu"},
     ],
 )
 def test_right_layers_with_options_pass(options: dict[str, Any]) -> None:
     check = checked(ModelSpec(name="liaf", label="liaf", options=options))
     assert check("training").ok
     assert check("inference").ok
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("spec", [*SPIKING, "liaf:gated=true"])
+def test_16_bits_are_those_of_autocast(spec: str, dtype: str) -> None:
+    c = config(dtype=dtype)
+    layer = build(ModelSpec.parse(spec), SHAPE, c)
+    assert {p.dtype for p in layer.parameters()} == {draw(SHAPE, c).dtype} == {torch.float32}
+    exact = type(layer).forward(layer, draw(SHAPE, c))[0]
+    assert not torch.equal(layer(draw(SHAPE, c))[0], exact) or spec in SPIKING[1:]
+    check = Check(layer, SHAPE, c)
+    for mode in ("training", "inference"):
+        verdict = check(mode)
+        assert verdict.ok, verdict
+        assert verdict.where.endswith(f" in {dtype}")
+        assert 0 <= verdict.deviation <= 0.5
+
+
+def test_what_is_wrong_in_16_bits_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked("liaf", dtype="bfloat16")
+    perturb(monkeypatch, lambda y, h, c: (2 * y if torch.is_autocast_enabled("cpu") else y, h, c))
+    verdict = check("inference")
+    assert not verdict.ok
+    assert verdict.where == "output in bfloat16"
+    assert verdict.deviation == pytest.approx(1.0, abs=0.01)
+
+
+def test_what_is_wrong_without_autocast_is_found_in_16_bits_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked("liaf", dtype="bfloat16")
+    perturb(monkeypatch, lambda y, h, c: (y + 1e-3, h, c))
+    assert check("training").where == "output"
 
 
 @pytest.mark.parametrize("name", SPIKING)
@@ -206,11 +243,43 @@ def test_rows() -> None:
     rows = runner.bench(config(models=("lif", "gru", "lstm")), lambda group: groups.append(len(group)))
     assert groups == [4, 4]
     assert [row.model for row in rows[:4]] == ["lif", "gru", "lstm", "floor"]
-    assert set(rows[0].speed.ratios) == {"gru", "lstm", "floor"}
+    assert set(rows[0].speed.ratios) == {"gru", "lstm", "floor", "limit"}
+    assert set(rows[3].speed.ratios) == {"gru", "lstm", "limit"}
     assert len(rows[0].speed.times) == 2
     for row in rows:
         for other, ratio in row.speed.ratios.items():
             assert ratio.q1 <= ratio.median <= ratio.q3, other
+
+
+def test_each_layer_has_the_floor_and_the_limit_of_its_own_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that knows how long each competitor takes."""
+    taken = {
+        "liaf": 1.0,
+        "wide": 2.0,
+        "gru": 3.0,
+        "lstm": 4.0,
+        "floor": 0.5,
+        "floor, gated": 0.8,
+        "limit": 8.0,
+    }
+    monkeypatch.setattr(
+        runner, "time_rounds", lambda steps, *_: {label: [taken[label]] * 2 for label in steps}
+    )
+    rows = runner.bench(config(models="liaf,wide=liaf:gated=true,gru,lstm"))
+    n, t, i, h = 4, 6, 3, 5
+    own = 2 * n * t * h * (i + h)
+    blocks = {"liaf": 1, "wide": 2, "gru": 3, "lstm": 4, "floor": 1, "floor, gated": 2}
+    for row in rows:
+        passes = 3 if row.mode == "training" else 1
+        assert row.operations == passes * blocks[row.model] * own
+        limit = 8.0 * row.operations / (2 * 16**3)
+        assert row.speed.ratios["limit"].median == pytest.approx(limit / taken[row.model])
+        floors = {"wide": 0.8, "floor": None, "floor, gated": None}
+        expected = floors.get(row.model, 0.5)
+        found = row.speed.ratios.get("floor")
+        assert (found and found.median) == (expected and pytest.approx(expected / taken[row.model]))
+    assert [row.model for row in rows[:6]] == list(blocks)
+    assert {row.name for row in rows if row.model.startswith("floor")} == {"floor"}
 
 
 def test_a_model_with_settings_is_a_row_of_its_own(tmp_path: Path) -> None:
@@ -223,7 +292,7 @@ def test_a_model_with_settings_is_a_row_of_its_own(tmp_path: Path) -> None:
     assert Bench.read(bench.write(tmp_path / "bench.json")) == bench
 
 
-@pytest.mark.parametrize("label", ["gru", "lstm", "norse", "floor"])
+@pytest.mark.parametrize("label", ["gru", "lstm", "norse", "floor", "limit"])
 def test_what_ratios_are_made_against_keeps_its_name(label: str) -> None:
     with pytest.raises(ValueError, match=f"models: {label} is the name of another row"):
         config(models=f"{label}=liaf")
@@ -271,18 +340,22 @@ def test_floor_multiplies_once_a_step() -> None:
             return func(*args, **(kwargs or {}))
 
     n, t, i, h = 4, 6, 3, 5
-    forward = [n * t * i * h] + [n * h * h] * t
-    backward = [n * h * h] * t + [n * t * i * h, n * t * i * h, n * t * h * h]
-    for mode, expected in (("inference", forward), ("training", forward + backward)):
-        step = floor_step(SHAPE, config(), mode)
-        with Count() as count:
-            step()
-        assert count.products == expected
+    for blocks in (1, 2):
+        rows = blocks * h
+        forward = [n * t * i * rows] + [n * h * rows] * t
+        backward = [n * h * rows] * t + [n * t * i * rows, n * t * i * rows, n * t * h * rows]
+        for mode, expected in (("inference", forward), ("training", forward + backward)):
+            step = floor_step(SHAPE, config(), mode, blocks)
+            with Count() as count:
+                step()
+            assert count.products == expected
+            size = floor.floor_weights(SHAPE, blocks)
+            assert floor.operations(size, SHAPE, mode) == 2 * sum(expected)
 
 
 def test_a_training_step_makes_every_gradient_anew() -> None:
     layer, x = build("gru", SHAPE, config()), draw(SHAPE, config())
-    step = layer_step(layer, x, "training")
+    step = layer_step(layer, (x,), "training")
     step()
     first = x.grad.clone()
     step()
@@ -332,7 +405,7 @@ def test_memory_of_layers() -> None:
 def test_first_call() -> None:
     found = first_call.first_call(as_spec("gru"), SHAPE, config())
     assert found.model == "gru"
-    assert all(value > 0 for value in (found.empty_cache, found.filled_cache, found.later))
+    assert all(value > 0 for value in (found.first, found.later))
 
 
 def test_a_first_call_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,6 +445,51 @@ def test_shapes() -> None:
     sizes = [shape.hidden for shape in config(sweep="H").measured]
     assert sizes == sorted(sizes)
     assert len(sizes) > 1
+
+
+def test_one_step_of_layers_and_cells() -> None:
+    rows = one_step(config(models="liaf,wide=liaf:gated=true,rnn,gru"))
+    parts = [(label, part) for label in ("liaf", "wide", "rnn", "gru", "lstm") for part in ("layer", "cell")]
+    assert [(row.model, row.part) for row in rows] == 2 * parts
+    assert [row.mode for row in rows] == ["training"] * 10 + ["inference"] * 10
+    for row in rows:
+        assert set(row.speed.ratios) == {"lstm", "gru"} - {row.model}
+        assert len(row.speed.times) == 2
+
+
+def test_one_step_is_one_of_one_sequence_with_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    right = ops.recurrence
+    monkeypatch.setattr(ops, "recurrence", lambda call: seen.append(call) or right(call))
+    one_step(config(models="liaf", modes="training", rounds=1))
+    assert {tuple(call.input.shape) for call in seen} == {(1, 1, 64)}
+    assert any(bool(call.state.v.any()) for call in seen)
+
+
+def test_a_model_without_a_cell_has_the_layer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = ModuleType("somewhere")
+    package.Own = type("Own", (nn.GRU,), {})
+    monkeypatch.setitem(sys.modules, "somewhere", package)
+    rows = one_step(config(models=(ModelSpec(name="somewhere:Own", label="own"), "gru"), modes="inference"))
+    assert [row.part for row in rows if row.model == "own"] == ["layer"]
+
+
+def test_a_layer_of_torch_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As its LSTM in float16, on some processors."""
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("could not create a\nprimitive")
+
+    monkeypatch.setattr(nn.LSTM, "forward", fails)
+    c = config(models="lif,lstm,gru", modes=("inference",))
+    rows = {row.model: row for row in runner.bench(c)}
+    assert (rows["lstm"].status, rows["lstm"].speed) == ("unusable", None)
+    assert rows["lstm"].error == "lstm: RuntimeError: could not create a primitive"
+    assert set(rows["lif"].speed.ratios) == {"gru", "floor", "limit"}
+    parts = {(row.model, row.part): row for row in one_step(c)}
+    assert ("lstm", "layer") not in parts
+    assert set(parts["lif", "cell"].speed.ratios) == {"lstm", "gru"}
+    assert set(parts["lif", "layer"].speed.ratios) == {"gru"}
 
 
 def _package(monkeypatch: pytest.MonkeyPatch, layer: Any) -> None:
