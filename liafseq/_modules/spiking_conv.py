@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,42 +15,9 @@ from liafseq._modules.conv import Layout, TemporalConv2d, to_rows
 from liafseq._modules.spiking import SpikingModule
 from liafseq._modules.time_loop import scaled
 from liafseq.neurons import advance
-from liafseq.ops import Call, Steps, Weights
+from liafseq.ops import Call, Product, Steps, Weights
 
-__all__ = ["Convolution", "SpikingConv2d"]
-
-
-def _padding(weight: Tensor, turned: bool = False) -> tuple[int, ...]:
-    """Of ``padding="same"``, as F.pad takes it: the last side is the larger one of an even kernel."""
-    padding = []
-    for size in reversed(weight.shape[-2:]):
-        sides = ((size - 1) // 2, size - 1 - (size - 1) // 2)
-        padding += sides[::-1] if turned else sides
-    return tuple(padding)
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """What stands for the product with W_hh: the second convolution, on rows of pixels."""
-
-    layout: Layout
-    groups: int
-
-    def forward(self, read: Tensor, weight: Tensor) -> Tensor:
-        maps = self.layout.maps(read).to(weight.dtype)
-        return to_rows(F.conv2d(maps, weight, padding="same", groups=self.groups)).to(read.dtype)
-
-    def transposed(self, delta: Tensor, weight: Tensor) -> Tensor:
-        maps = self.layout.maps(delta).to(weight.dtype)
-        # of stride 1: the same convolution with the kernel turned round, padded on the other side
-        turned = weight.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1).flip(-2, -1)
-        padded = F.pad(maps, _padding(weight, turned=True))
-        return to_rows(F.conv2d(padded, turned, groups=self.groups)).to(delta.dtype)
-
-    def weight(self, delta: Tensor, read: Tensor, weight: Tensor) -> Tensor:
-        flow, maps = (self.layout.maps(rows).to(weight.dtype) for rows in (delta, read))
-        padded = F.pad(maps, _padding(weight))
-        return torch.nn.grad.conv2d_weight(padded, list(weight.shape), flow, groups=self.groups)
+__all__ = ["SpikingConv2d"]
 
 
 class SpikingConv2d(SpikingModule, TemporalConv2d):
@@ -83,6 +49,15 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
     def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
         return self._current_gain(values)
 
+    def _recurrent(self, layout: Layout) -> Product:
+        """What stands for the product with W_hh: the second convolution, on rows."""
+
+        def product(rows: Tensor, weight: Tensor) -> Tensor:
+            maps = layout.maps(rows).to(weight.dtype)
+            return to_rows(F.conv2d(maps, weight, padding="same", groups=self.groups)).to(rows.dtype)
+
+        return product
+
     def _advance(
         self, current: Tensor, values: dict[str, Tensor], states: tuple[Tensor, ...] | None, layout: Layout
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -95,7 +70,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
             Call(
                 current, Weights(None, weight, None), self._numbers(values),
                 self._start(values, h0, c0, rest), self.neuron, Steps(layout.sizes),
-                None if weight is None else Convolution(layout, self.groups),
+                None if weight is None else self._recurrent(layout),
             )
         )  # fmt: skip
         return out, ((c,) if self.state_format == "gru" else (h, c))
