@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-# numba's cache on disk is not made for processes that write at the same time: each worker of
-# pytest-xdist has its own. Set before anything imports numba.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # The workers share the cores. What needs more threads asks for them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # The event camera's loops are compiled by numba, whose cache on disk is not made for processes that write
+    # at the same time. Set before anything imports numba.
     folder = Path(__file__).parent.parent / ".pytest_cache" / f"numba-{worker}"
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))
 

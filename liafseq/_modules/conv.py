@@ -190,7 +190,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     # forward
 
     def _convolve(self, x: Tensor, gain: Tensor | None, offset: Tensor | None) -> Tensor:
-        """The current of maps (n, C, H, W), normalised, times ``gain`` plus ``offset``; a gate's maps last."""
+        """The current of maps (n, C, H, W), normalised, times ``gain``, plus ``offset``; a gate's last."""
         weight, bias, dtype = self.weight, self.bias, self.weight.dtype
         if self.norm is None:
             weight, bias = scaled(weight, gain, dtype), scaled_bias(bias, gain, offset, dtype)

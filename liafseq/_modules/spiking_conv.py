@@ -3,70 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Parameter, init
-from torch.nn.grad import conv2d_weight
 
 from liafseq import ops
 from liafseq._modules.conv import Layout, TemporalConv2d, exchange, to_rows
 from liafseq._modules.spiking import SpikingModule
 from liafseq._modules.time_loop import scaled
 from liafseq.neurons import advance
-from liafseq.ops import Call, Steps, Weights
+from liafseq.ops import Call, Product, Steps, Weights
 from liafseq.options import Options
 
-__all__ = ["Convolution", "SpikingConv2d"]
+__all__ = ["SpikingConv2d"]
 
 
-def _extended(maps: Tensor, weight: Tensor, first: bool = False) -> Tensor:
-    """Maps that ``padding=_half(weight)`` leaves their size: an even kernel needs one more, last or first."""
-    height, width = (1 - size % 2 for size in weight.shape[-2:])
-    if not height and not width:
-        return maps
-    return F.pad(maps, (width, 0, height, 0) if first else (0, width, 0, height))
-
-
-def _half(weight: Tensor) -> tuple[int, int]:
+def _convolve(maps: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Of stride 1 and padding "same": an even kernel sees a row or column of zeros more, behind the last."""
     height, width = weight.shape[-2:]
-    return (height - 1) // 2, (width - 1) // 2
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """What stands for the product with W_hh: the second convolution, on rows of pixels.
-
-    Attributes:
-        groups, blocks: the weight has the blocks of a group side by side, the current has the groups of a
-            block side by side.
-    """
-
-    layout: Layout
-    groups: int
-    blocks: int
-
-    def forward(self, read: Tensor, weight: Tensor) -> Tensor:
-        maps = _extended(self.layout.maps(read).to(weight.dtype), weight)
-        maps = F.conv2d(maps, weight, padding=_half(weight), groups=self.groups)
-        return to_rows(exchange(maps, 1, self.groups, self.blocks)).to(read.dtype)
-
-    def _flow(self, delta: Tensor, weight: Tensor) -> Tensor:
-        return exchange(self.layout.maps(delta).to(weight.dtype), 1, self.blocks, self.groups)
-
-    def transposed(self, delta: Tensor, weight: Tensor) -> Tensor:
-        maps = _extended(self._flow(delta, weight), weight, first=True)
-        # of stride 1: the same convolution with the kernel turned round, padded on the other side
-        turned = weight.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1).flip(-2, -1)
-        return to_rows(F.conv2d(maps, turned, padding=_half(weight), groups=self.groups)).to(delta.dtype)
-
-    def weight(self, delta: Tensor, read: Tensor, weight: Tensor) -> Tensor:
-        maps = _extended(self.layout.maps(read).to(weight.dtype), weight)
-        shape, flow = list(weight.shape), self._flow(delta, weight)
-        return conv2d_weight(maps, shape, flow, padding=_half(weight), groups=self.groups)
+    if not height % 2 or not width % 2:
+        maps = F.pad(maps, (0, 1 - width % 2, 0, 1 - height % 2))
+    return F.conv2d(maps, weight, padding=((height - 1) // 2, (width - 1) // 2), groups=groups)
 
 
 class SpikingConv2d(SpikingModule, TemporalConv2d):
@@ -104,6 +64,18 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
     def _scale(self, values: dict[str, Tensor], dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
         return self._row_gain(values, self.out_channels), self._row_offset("", self.out_channels, dtype)
 
+    def _recurrent(self, layout: Layout) -> Product:
+        """What stands for the product with W_hh, on rows: the second convolution.
+
+        Its weight has the blocks of a group side by side, what it gives the groups of a block.
+        """
+
+        def product(rows: Tensor, weight: Tensor) -> Tensor:
+            maps = _convolve(layout.maps(rows).to(weight.dtype), weight, self.groups)
+            return to_rows(exchange(maps, 1, self.groups, self.options.blocks)).to(rows.dtype)
+
+        return product
+
     def _advance(
         self, current: Tensor, values: dict[str, Tensor], states: tuple[Tensor, ...] | None, layout: Layout
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -111,15 +83,15 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         if states is not None:
             h0, c0 = (None, states[0]) if self.state_format == "gru" else states[:2]
         rest = current.new_zeros(layout.rows, self.out_channels)
-        blocks, weight = self.options.blocks, None
+        weight = None
         if self.weight_hh is not None:
             weight = scaled(self.weight_hh, self._row_gain(values, self.out_channels), self.weight.dtype)
-            weight = exchange(weight, 0, blocks, self.groups)
+            weight = exchange(weight, 0, self.options.blocks, self.groups)
         out, h, c = ops.recurrence(
             Call(
                 current, Weights(None, weight, None), self._numbers(values),
                 self._start(values, h0, c0, rest), self.neuron, Steps(layout.sizes),
-                None if weight is None else Convolution(layout, self.groups, blocks),
+                None if weight is None else self._recurrent(layout),
             )
         )  # fmt: skip
         return out, ((c,) if self.state_format == "gru" else (h, c))

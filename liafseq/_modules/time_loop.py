@@ -12,7 +12,8 @@ from liafseq._modules.spiking import SpikingModule
 from liafseq.ops import Call, Steps, Weights
 
 __all__ = [
-    "autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled", "scaled_bias",
+    "autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled",
+    "scaled_bias",
 ]  # fmt: skip
 
 

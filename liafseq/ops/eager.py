@@ -21,7 +21,7 @@ from torch import Tensor
 
 from liafseq.neurons import advance, integrate
 from liafseq.ops.gradients import Arriving, Flow, Forward, Passes, differentiable, previous, project
-from liafseq.ops.reference import Matrix, blocks
+from liafseq.ops.reference import blocks, product
 from liafseq.ops.types import Backend, Call, Gradients
 
 __all__ = ["BACKEND"]
@@ -41,7 +41,8 @@ def _in_order(call: Call, *tensors: Tensor | None) -> list[tuple[Any, ...]]:
 
 
 def _forward(call: Call, keep: bool) -> Forward:
-    _, weights, (decay, threshold, leak), (v0, y0), neuron, _, product = call
+    _, weights, (decay, threshold, leak), (_, y0, _), neuron, _, _ = call
+    v0 = call.membrane
     hidden, feedback = v0.shape[1], neuron.feedback
     current = project(call)
     gated = neuron.gate is not None
@@ -49,8 +50,7 @@ def _forward(call: Call, keep: bool) -> Forward:
     # returned as it is: a view of it could not be changed in place
     result = current.new_empty(*call.input.shape[:-1], hidden)
     weight: Any = weights.hh
-    fast = product is None and weight is not None and weight.dtype == v0.dtype
-    product = product or Matrix()
+    fast = weight is not None and weight.dtype == v0.dtype
     whole = call.even
     u = torch.empty_like(v0)
     v, y = v0, (torch.zeros_like(v0) if y0 is None else y0)
@@ -59,12 +59,12 @@ def _forward(call: Call, keep: bool) -> Forward:
     for now, u_now, y_now in _in_order(call, current, potentials, result.view(potentials.shape)):
         rows = now.shape[0]
         v_old, y_old = (v, y) if whole else (v[:rows], y[:rows])
-        if feedback is not None:
+        if weight is not None:
             r = y_old if feedback == "output" else v_old
             if fast:
                 now.addmm_(r, weight.t())
             else:
-                now += product.forward(r, weight)
+                now += product(r, weight)
         if gated:
             u_now.copy_(integrate(v_old, *blocks(now, 2), leak, neuron))
         elif feedback != "membrane":
@@ -117,9 +117,9 @@ def _shares(call: Call, current: Tensor, before: Tensor) -> tuple[Tensor, Tensor
 
 
 def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gradients) -> Flow:
-    _, weights, numbers, (v0, _), neuron, _, product = call
+    neuron, v0 = call.neuron, call.membrane
     potentials, feedback, gated = kept[-1], neuron.feedback, neuron.gate is not None
-    weight: Any = weights.hh
+    weight: Any = call.weights.hh
     # with a gate the leak is in u
     wanted = [needs.decay, needs.threshold, needs.leak and not gated]
     own = any(wanted)
@@ -138,8 +138,7 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     flow = torch.empty_like(shares) if shares is not None else None
     back_y = torch.zeros_like(v0) if arriving.y is None else arriving.y.clone()
     back_v = torch.zeros_like(v0)
-    fast = product is None and weight is not None and weight.dtype == v0.dtype
-    product = product or Matrix()
+    fast = weight is not None and weight.dtype == v0.dtype
     seen = 0
     for d, a, b, gy, gv, open_, shared, flows in reversed(
         _in_order(call, delta, local.dy, local.dv, to_y, to_v, of_v, shares, flow)
@@ -170,12 +169,13 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
             leaving = flows.flatten(1)
         elif feedback != "membrane":
             from_v.copy_(d)
-        if feedback is not None:
-            into = from_y if feedback == "output" else from_v
-            if fast:
-                torch.mm(leaving, weight, out=into)
-            else:
-                into.copy_(product.transposed(leaving, weight))
+        into = from_v if feedback == "membrane" else from_y
+        if fast:
+            torch.mm(leaving, weight, out=into)
+        elif weight is not None:
+            into.copy_(product(leaving, weight.t()))
+        elif feedback is not None:
+            into.zero_()
     return Flow(
         delta if flow is None else flow.flatten(1),
         local.y if feedback == "output" else local.v,
@@ -192,5 +192,7 @@ def _leak(call: Call, delta: Tensor, needs: Gradients) -> dict[str, Tensor]:
     return {"leak": delta.sum_to_size(leak.shape)}
 
 
-BACKEND = Backend("torch", lambda _: True, partial(differentiable, Passes(_forward, _backward)))
-"""Serves every call."""
+BACKEND = Backend(
+    "torch", lambda call: call.product is None, partial(differentiable, Passes(_forward, _backward))
+)
+"""Serves every call whose W_hh is a matrix."""

@@ -69,10 +69,14 @@ class Passes(NamedTuple):
 
 def differentiable(passes: Passes, call: Call) -> Result:
     """The results of ``passes``, with gradients where they are wanted."""
-    with torch.autocast(call.state.v.device.type, enabled=False):
+    call = reference.started(call)
+    with torch.autocast(call.membrane.device.type, enabled=False):
         if any_requires_grad(call):
             return _Loop.apply(passes, call[4:], *call.tensors)
         return passes.forward(call, False)[:3]
+
+
+_COUNT = len(Gradients._fields)
 
 
 class _Loop(torch.autograd.Function):
@@ -89,7 +93,7 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         # once: activation checkpointing unpacks a tensor a single time
         saved = ctx.saved_tensors
-        tensors, kept = saved[:9], saved[9:]
+        tensors, kept = saved[:_COUNT], saved[_COUNT:]
         call = Call(*(None,) * 4, *ctx.choices).with_tensors(tensors)  # type: ignore[arg-type]
         needs = Gradients(*ctx.needs_input_grad[2:])
         arriving = Arriving(*grads)
@@ -123,7 +127,7 @@ def project(call: Call, *, own: bool = True) -> Tensor:
 
     ``own``: as memory that may be written to; a given current is copied.
     """
-    input, weights, v0 = call.input, call.weights, call.state.v
+    input, weights, v0 = call.input, call.weights, call.membrane
     current = input if weights.ih is None else F.linear(input, weights.ih, weights.bias)
     rows = current.to(v0.dtype).reshape(-1, call.neuron.blocks * v0.shape[1]).contiguous()
     shared = weights.ih is None and rows.data_ptr() == input.data_ptr()
@@ -161,14 +165,14 @@ def all_gradients(call: Call, flow: Flow, needs: Gradients) -> Gradients:
 def _feedback_gradient(call: Call, flow: Flow) -> Tensor:
     """sum over steps of delta_t^T r_{t-1}; steps of equal size are neighbours and need no copy."""
     weight: Any = call.weights.hh
-    delta, read, v0 = flow.current, flow.read, call.state.v
+    delta, read, v0 = flow.current, flow.read, call.membrane
     assert read is not None
     first = call.state.y if call.neuron.feedback == "output" else v0
     first = torch.zeros_like(v0) if first is None else first
-    product = call.product or reference.Matrix()
-    sizes, reverse = call.sizes, call.steps.reverse
-    if call.product is not None or not call.even or weight.dtype != v0.dtype:
-        return product.weight(delta, previous(read, first, sizes, reverse), weight)
+    reverse = call.steps.reverse
+    if not call.even or weight.dtype != v0.dtype:
+        before = previous(read, first, call.sizes, reverse)
+        return delta.to(weight.dtype).t() @ before.to(weight.dtype)
     rows = v0.shape[0]
     now, before = (delta[:-rows], read[rows:]) if reverse else (delta[rows:], read[: len(read) - rows])
     start = delta[-rows:] if reverse else delta[:rows]

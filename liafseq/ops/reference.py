@@ -5,30 +5,29 @@ This is the definition; every faster version is tested against it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq import surrogate
 from liafseq.neurons import SpikeFunction, advance, integrate
-from liafseq.ops.types import Call, Result
+from liafseq.ops.types import Call, Result, State
 
-__all__ = ["Matrix", "blocks", "run"]
+__all__ = ["blocks", "product", "run", "started"]
 
 
-class Matrix:
+def product(read: Tensor, weight: Tensor) -> Tensor:
     """r W^T in the weight's precision, returned in r's: the membrane keeps its own precision."""
+    return (read.to(weight.dtype) @ weight.t()).to(read.dtype)
 
-    def forward(self, read: Tensor, weight: Tensor) -> Tensor:
-        return (read.to(weight.dtype) @ weight.t()).to(read.dtype)
 
-    def transposed(self, delta: Tensor, weight: Tensor) -> Tensor:
-        return (delta.to(weight.dtype) @ weight).to(delta.dtype)
-
-    def weight(self, delta: Tensor, read: Tensor, weight: Tensor) -> Tensor:
-        return delta.to(weight.dtype).t() @ read.to(weight.dtype)
+def started(call: Call) -> Call:
+    """The same call with v and y made of a given membrane potential."""
+    _, y, u = call.state
+    if u is None:
+        return call
+    emitted, v = advance(u, *call.numbers, call.neuron)
+    return call._replace(state=State(v, emitted if y is None else y))
 
 
 def blocks(current: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
@@ -46,28 +45,26 @@ def run(call: Call, spike: SpikeFunction = surrogate.spike) -> Result:
 
         I_t = X_t + W_hh y_{t-1}               feedback="output"
         I_t = X_t + W_hh v_{t-1}               feedback="membrane"
-        I_t = X_t                              feedback=None
+        I_t = X_t                              feedback=None, or the input is all of it
         u_t = integrate(v_{t-1}, I_t)          without v_{t-1} for feedback="membrane", which has read it
         y_t, v_t = advance(u_t)                (``liafseq.neurons``)
 
     ``spike`` is the differentiable H.
     """
-    input, (weight_ih, weight_hh, bias), (decay, threshold, leak), (v0, y0), neuron, steps, product = call
-    product = product or Matrix()
+    call = started(call)
+    input, (weight_ih, weight_hh, bias), (decay, threshold, leak), (_, y0, _), neuron, steps, other = call
+    times, v0 = other or product, call.membrane
     current = input if weight_ih is None else F.linear(input, weight_ih, bias)
     current = current.to(v0.dtype)
     parts = current.unbind(0) if steps.sizes is None else current.split(list(steps.sizes))
     y = torch.zeros_like(v0) if y0 is None else y0
     u, v = v0, v0
-    weight: Any = weight_hh  # there with feedback
     outputs = []
     for now in reversed(parts) if steps.reverse else parts:
         rows = now.shape[0]
-        kept: Tensor | None = v[:rows]
-        if neuron.feedback == "output":
-            now = now + product.forward(y[:rows], weight)
-        elif neuron.feedback == "membrane":
-            now, kept = now + product.forward(v[:rows], weight), None
+        kept = None if neuron.feedback == "membrane" else v[:rows]
+        if weight_hh is not None:
+            now = now + times((v if kept is None else y)[:rows], weight_hh)
         u_now = integrate(kept, *blocks(now, neuron.blocks), leak, neuron)
         y_now, v_now = advance(u_now, decay, threshold, leak, neuron, spike)
         outputs.append(y_now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ class Weights(NamedTuple):
 
     Attributes:
         ih: (rows, I), or None where the input is the input current itself.
-        hh: (rows, H), or None without feedback.
+        hh: (rows, H), or None without feedback, or where the input is the whole synaptic current.
         bias: (rows,), or None.
     """
 
@@ -41,16 +41,17 @@ class Numbers(NamedTuple):
 
 
 class State(NamedTuple):
-    """What comes from before the first step.
+    """What comes from before the first step, (N, H). Its dtype is the membrane's, whatever the products'.
 
     Attributes:
-        v: what the membrane keeps, (N, H): alpha R + beta, or R with a gate. Its dtype is the
-            membrane's, whatever the precision of the products.
-        y: the output, which W_hh reads with feedback="output", (N, H); None is zero.
+        v: what the membrane keeps: alpha R + beta, or R with a gate. None where it is to be made of u.
+        y: the output, which W_hh reads with feedback="output"; None is zero, or to be made of u.
+        u: the membrane potential before its reset, or None.
     """
 
-    v: Tensor
-    y: Tensor | None
+    v: Tensor | None
+    y: Tensor | None = None
+    u: Tensor | None = None
 
 
 class Steps(NamedTuple):
@@ -65,17 +66,8 @@ class Steps(NamedTuple):
     reverse: bool = False
 
 
-class Product(Protocol):
-    """What W_hh does to what it reads, on rows: a matrix product, or a convolution of maps."""
-
-    def forward(self, read: Tensor, weight: Tensor) -> Tensor:
-        """W read, for each row, in the precision of ``read``."""
-
-    def transposed(self, delta: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of ``read`` from that of the result."""
-
-    def weight(self, delta: Tensor, read: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of the weight from those of the results of many steps."""
+Product = Callable[[Tensor, Tensor], Tensor]
+"""W_hh r from (rows, H) and W_hh, differentiable: a matrix product, or a convolution of maps."""
 
 
 class Call(NamedTuple):
@@ -104,15 +96,23 @@ class Call(NamedTuple):
             input=tensors[0],
             weights=Weights(*tensors[1:4]),
             numbers=Numbers(*tensors[4:7]),
-            state=State(*tensors[7:9]),
+            state=State(*tensors[7:10]),
         )
+
+    @property
+    def membrane(self) -> Tensor:
+        """A tensor of the state: its batch, width, dtype and device are the membrane's."""
+        v, _, u = self.state
+        found = u if v is None else v
+        assert found is not None
+        return found
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many sequences each step has."""
         if self.steps.sizes is not None:
             return self.steps.sizes
-        return (self.state.v.shape[0],) * self.input.shape[0]
+        return (self.membrane.shape[0],) * self.input.shape[0]
 
     @property
     def even(self) -> bool:
@@ -133,6 +133,7 @@ class Gradients(NamedTuple):
     leak: Any = None
     v0: Any = None
     y0: Any = None
+    u0: Any = None
 
     @classmethod
     def needed(cls, tensors: Iterable[Tensor | None]) -> Gradients:

@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from calls import assert_parity, make_call
 
 from liafseq import LIAF, ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, SynapticConv2d, ops
-from liafseq._modules.conv import Layout, to_rows
-from liafseq._modules.spiking_conv import Convolution
-from liafseq.neurons import Neuron
+from liafseq._modules.conv import Layout
 from liafseq.ops import Steps
 from liafseq.surrogate import SURROGATES, spike
 
@@ -52,7 +50,11 @@ def loop(layer, x, state=None):
 
     def feed(r, rows=blocks[0]):
         kernel = layer.weight_hh
-        return 0.0 if kernel is None else F.conv2d(r, kernel[rows], padding="same", groups=layer.groups)
+        if kernel is None:
+            return 0.0
+        # of an even kernel the last side is the larger one
+        padded = F.pad(r, [n for k in kernel.shape[:1:-1] for n in ((k - 1) // 2, k // 2)])
+        return F.conv2d(padded, kernel[rows], groups=layer.groups)
 
     def fire(u):
         return sum(spike(u - k * theta, o.surrogate, o.surrogate_width) for k in range(1, levels + 1))
@@ -189,7 +191,6 @@ GATED_GEOMETRY = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:.*padding='same' with even kernel")  # of the loop
 @pytest.mark.parametrize("geometry", GATED_GEOMETRY, ids=str)
 @pytest.mark.parametrize("kind", [ConvDALIF, ConvLIAF])
 def test_geometry_with_a_gate(kind, geometry):
@@ -285,49 +286,28 @@ def test_layouts_are_the_same_layer(neuron, feedback):
 
 # the recurrent convolution, as the time loop sees it
 
-KERNELS = [(1, 1), (3, 3), (2, 4), (3, 2)]
-PRODUCTS = {"plain": {}, "gated": {"gate": "sigmoid"}, "membrane": {"feedback": "membrane"}}
-
-
-def convolution(kernel, groups, blocks, sizes=None):
-    """Of 6 channels on maps of 4 x 3; its weight."""
-    weight = torch.randn(blocks * 6, 6 // groups, *kernel, dtype=torch.float64) / 4
-    return Convolution(Layout(2, 4, 3, sizes), groups, blocks), weight
-
-
-@pytest.mark.parametrize("kernel", KERNELS, ids=str)
-@pytest.mark.parametrize("groups", [1, 2, 3])
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_transposed_and_weight_are_the_gradients_of_forward(kernel, groups, blocks):
-    product, weight = convolution(kernel, groups, blocks)
-    read = torch.randn(24, 6, dtype=torch.float64, requires_grad=True)
-    out = product.forward(read, weight.requires_grad_())
-    delta = torch.randn_like(out)
-    expected = torch.autograd.grad(out, (read, weight), delta)
-    torch.testing.assert_close(product.transposed(delta, weight), expected[0])
-    torch.testing.assert_close(product.weight(delta, read, weight), expected[1])
-
-
-@pytest.mark.parametrize("kernel", KERNELS, ids=str)
-def test_forward_is_torchs_convolution_of_the_same_size(kernel):
-    product, weight = convolution(kernel, 2, 1)
-    read = draw(2, 6, 4, 3)
-    padded = F.pad(read, [n for k in kernel[::-1] for n in ((k - 1) // 2, k // 2)])
-    expected = F.conv2d(padded, weight, groups=2)
-    torch.testing.assert_close(product.forward(to_rows(read), weight), to_rows(expected))
+CHOICES = {"plain": {}, "gated": {"gated": True}, "membrane": {"feedback": "membrane"}}
 
 
 @pytest.mark.covers(2)
 @pytest.mark.parametrize("backend", ops.BACKENDS, ids=lambda b: b.name)
-@pytest.mark.parametrize("choice", PRODUCTS)
+@pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("sizes", [None, (24, 24, 12)], ids=["dense", "packed"])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_every_backend(backend, choice, groups, sizes, reverse):
-    neuron = Neuron(surrogate="gaussian", **PRODUCTS[choice])
-    product, weight = convolution((3, 2), groups, neuron.blocks)
-    call = make_call(neuron, Steps(sizes, reverse), weight_ih=False, batch=24, hidden=6, length=3)
-    call = call._replace(weights=call.weights._replace(hh=weight), product=product)
+def test_every_backend_that_serves_it(backend, choice, groups, sizes, reverse):
+    options = {"surrogate": "gaussian", "feedback": "output", **CHOICES[choice]}
+    layer = ConvLIAF(6, 6, (3, 2), groups=groups, **options).double()
+    call = make_call(layer.neuron, Steps(sizes, reverse), weight_ih=False, batch=24, hidden=6, length=3)
+    weights = call.weights._replace(hh=layer.weight_hh.detach())
+    call = call._replace(weights=weights, product=layer._recurrent(Layout(2, 4, 3, sizes)))
     if not backend.supports(call):
         pytest.skip("is another one's")
     assert_parity(backend.run, call)
+
+
+def test_one_of_the_backends_serves_it():
+    layer = ConvLIF(1, 2, 3, feedback="output")
+    call = make_call(layer.neuron, weight_ih=False, batch=12, hidden=2)
+    call = call._replace(product=layer._recurrent(Layout(1, 4, 3, None)))
+    assert ops.backend(call).supports(call)

@@ -92,7 +92,9 @@ class _Backward:
         known = b.least(seen, count)
         to_output = k.rows("to_output", first, k["to_output_stride"])
         gy, back_v = k.rows("gy"), k.rows("back_v", low)
-        delta = k.rows("delta", at, self.columns) if self.multiplies else k.rows("d_input", first, self.columns)
+        delta = (
+            k.rows("delta", at, self.columns) if self.multiplies else k.rows("d_input", first, self.columns)
+        )
         later = k.rows("delta", after, self.columns)
         if feedback is not None:
             start, to = (to_output, gy) if feedback == "output" else (self._zeros(), back_v)
@@ -166,13 +168,11 @@ class _Backward:
             # rows that end here have no later step that read them
             read = k.rows("pairs", after, self.pair).row(b, row)
             read = b.ir.select(goes_on, read, k.rows("pairs", k["room"], self.pair).base)
-        elif neuron.feedback is not None:
-            read = k.rows("pairs").row(b, own)
-        drive = before = None
+        before = k.rows("v0", low).row(b, row)
+        drive = None
         if neuron.gate:
             drive = k.rows("current", None, self.columns).row(b, own)
-            start = k.rows("v0", low).row(b, row)
-            before = b.ir.select(b.ir.icmp_signed("<", row, ran), k.rows("before").row(b, row), start)
+            before = b.ir.select(b.ir.icmp_signed("<", row, ran), k.rows("before").row(b, row), before)
 
         def body(b: Builder, i: Any) -> None:
             self._neurons(b, i, u, gy, back_v, to_u, delta, read, drive, before)
@@ -201,24 +201,34 @@ class _Backward:
             kept, _ = Dual.of(y if neuron.feedback == "output" else v)
             b.store(kept, read, i)
         parts = [d]
+        left: Any = d
+        if neuron.gate or self.spec.start:
+            now = self._integrated(b, i, drive, before, named)
+            parts = [d * now.to("c"), *([d * now.to("g")] if neuron.gate else [])]
+            left = d * now.to("v")
+            for name in found:
+                found[name] = found[name] + d * now.to(name)
         if neuron.gate:
-            at_gate = b.add(self.width, i)
-            halves = (Dual(b.load(drive, place), {name: 1.0}) for place, name in ((i, "c"), (at_gate, "g")))
-            old: Any = Dual(b.load(before, i), {"v": 1.0})
-            now: Any = integrate(old, *halves, named["leak"], neuron, activate)  # type: ignore[arg-type]
-            parts = [d * now.to("c"), d * now.to("g")]
-            b.store(parts[1], delta, at_gate)
-            b.store(d * now.to("v"), back_v, i)
-            if "leak" in learned:
-                found["leak"] = d * now.to("leak")
-        elif neuron.feedback != "membrane":
-            b.store(d, back_v, i)
+            b.store(parts[1], delta, b.add(self.width, i))
+        if neuron.feedback != "membrane" and self.spec.start != "rest":
+            b.store(left, back_v, i)
         b.store(parts[0], delta, i)
         if "bias" in learned:
             found |= {f"bias{n}": part for n, part in enumerate(parts)}
         for n, value in enumerate(found.values()):
             if isinstance(value, Value):
                 self._gather(b, n, i, value)
+
+    def _integrated(self, b: Builder, i: Any, drive: Any, before: Any, named: dict[str, Any]) -> Dual:
+        """u, as it depends on what was kept (v), the current (c), the gate's (g) and the neuron's numbers."""
+        neuron = self.neuron
+        old: Any = self.kernel.start(b, before, i, named, "v")
+        own, gate = Dual(b.constant(0.0), {"c": 1.0}), None
+        if neuron.gate:
+            own = Dual(b.load(drive, i), {"c": 1.0})
+            gate = Dual(b.load(drive, b.add(self.width, i)), {"g": 1.0})
+        kept = None if neuron.feedback == "membrane" else old
+        return integrate(kept, own, gate, named["leak"], neuron, activate)  # type: ignore[arg-type,return-value]
 
     # sums over all rows
 

@@ -85,12 +85,13 @@ def _step(kernel: Kernel, drive: Any, v: Any, u: Any, out: Any, width: Any) -> N
 
     def body(b: Builder, i: Any) -> None:
         numbers = kernel.numbers(b, i)
-        kept = None if neuron.feedback == "membrane" else b.load(v, i)
+        kept = None if neuron.feedback == "membrane" else kernel.start(b, v, i, numbers)
         gate = b.load(drive, b.add(width, i)) if neuron.gate else None
         now: Any = integrate(kept, b.load(drive, i), gate, numbers["leak"], neuron, activate)  # type: ignore[arg-type]
         y, left = advance(now, *numbers.values(), neuron, spike, activate)  # type: ignore[arg-type]
         b.store(now, u, i)
         b.store(y, out, i)  # type: ignore[arg-type]
-        b.store(left, v, i)  # type: ignore[arg-type]
+        if kernel.spec.start is None:
+            b.store(left, v, i)  # type: ignore[arg-type]
 
     kernel.each(body)

@@ -256,8 +256,6 @@ def activate(x: Any, name: str) -> Any:
     return x.map(y, slope) if isinstance(x, Dual) else y
 
 
-
-
 def serves(activation: str | None, surrogate: str) -> bool:
     """Whether these have a compiled version, for both precisions."""
     if activation == "gelu" and not (erf_address(32) and erf_address(64)):

@@ -9,8 +9,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from liafseq.neurons import Neuron
-from liafseq.ops.cpu.emit import INDEX, POINTER, Builder, Value
+from liafseq.neurons import Neuron, advance
+from liafseq.ops.cpu.emit import INDEX, POINTER, Builder, Dual, Value
+from liafseq.ops.cpu.functions import activate, spike
 from liafseq.ops.cpu.tiles import Rows, Tiles
 
 __all__ = ["Kernel", "Spec", "entry"]
@@ -25,7 +26,9 @@ class Spec:
         lanes: numbers of a vector.
         projects: the input is x, of which W_ih makes the current.
         recurrent: what is fed back is multiplied with W_hh here; else the current has it already.
-        whole: rows are as wide as whole panels; else their rest is done number by number.
+        whole: rows are as wide as whole vectors; else their rest is done number by number.
+        start: None: what the membrane keeps is the state, in and out. Of a single step also ``"potential"``,
+            the membrane potential before it, of which that is made, and ``"rest"``, zero.
         learned: of "decay", "threshold", "leak" and "bias" those whose gradients are wanted.
     """
 
@@ -35,6 +38,7 @@ class Spec:
     projects: bool
     recurrent: bool
     whole: bool
+    start: str | None = None
     learned: tuple[str, ...] = ()
 
     @property
@@ -113,6 +117,16 @@ class Kernel:
         """alpha, theta, beta of the neurons from ``i`` on."""
         decay = None if self.spec.neuron.gate else b.load(self["alpha"], i)
         return {"decay": decay, "threshold": b.load(self["theta"], i), "leak": b.load(self["beta"], i)}
+
+    def start(self, b: Builder, state: Any, i: Any, numbers: dict[str, Any], name: str = "") -> Any:
+        """What the membrane has kept; with a name as a dual, which depends on the state by that name."""
+        if self.spec.start == "rest":
+            return b.constant(0.0)
+        given: Any = b.load(state, i)
+        given = Dual(given, {name: 1.0}) if name else given
+        if self.spec.start is None:
+            return given
+        return advance(given, *numbers.values(), self.spec.neuron, spike, activate)[1]
 
     def finish(self) -> None:
         self.b.ir.ret_void()

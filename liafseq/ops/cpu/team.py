@@ -8,16 +8,14 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-__all__ = ["Pass", "parts"]
+__all__ = ["Pass"]
 
 
 @cache
@@ -49,12 +47,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def parts(rows: int, least: int) -> list[tuple[int, int]]:
-    """The batch cut for the threads, ``least`` rows each."""
-    count = max(1, min(torch.get_num_threads(), rows // least))
-    return [(rows * i // count, rows * (i + 1) // count) for i in range(count)]
-
-
 class Pass:
     """A compiled pass: its two functions, for one part and for a team of threads."""
 
@@ -64,24 +56,18 @@ class Pass:
 
     def __call__(self, table: np.ndarray) -> None:
         """Run with the arguments in each row of ``table``."""
+        address = table.__array_interface__["data"][0]
         if len(table) == 1:
-            self.one(table.ctypes.data)
+            self.one(address)
             return
         openmp = _openmp()
         if openmp is not None:
             run, number, count = openmp
-            task = np.array([len(table), table.ctypes.data, number, count], np.int64)
-            run(self.team, task.ctypes.data, len(table), 0)
+            task = np.array([len(table), address, number, count], np.int64)
+            run(self.team, task.__array_interface__["data"][0], len(table), 0)
             return
-        first, *others = (row.ctypes.data for row in table)
+        first, *others = range(address, address + table.nbytes, table.strides[0])
         waiting = [_pool(len(others)).submit(self.one, address) for address in others]
         self.one(first)
         for future in waiting:
             future.result()
-
-
-def rows_of_steps(sizes: Sequence[int], reverse: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where each step's rows begin and how many there are, in the order in which the steps run."""
-    counts = np.asarray(sizes, dtype=np.int64)
-    starts = np.cumsum(counts) - counts
-    return (starts[::-1].copy(), counts[::-1].copy()) if reverse else (starts, counts)

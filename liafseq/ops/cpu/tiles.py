@@ -65,7 +65,16 @@ class Tiles:
         return Matrix(base, b.mul(k, b.index(self.panel)), b.index(self.panel))
 
     def product(
-        self, b: Builder, start: Rows, read: Rows, w: Matrix, to: Rows, rows: Any, k: Any, n: Any, step: Any = None
+        self,
+        b: Builder,
+        start: Rows,
+        read: Rows,
+        w: Matrix,
+        to: Rows,
+        rows: Any,
+        k: Any,
+        n: Any,
+        step: Any = None,
     ) -> None:
         """to = start + read W for so many ``rows``; ``k`` columns are read, ``n`` are written.
 

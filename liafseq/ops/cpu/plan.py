@@ -1,0 +1,275 @@
+"""How a call is laid out for the compiled passes.
+
+Rows are as wide as whole panels of a product: hidden sizes between are padded with neurons that stay at
+rest. Where nothing is multiplied, narrow rows (the channels of a pixel) are read as wider ones instead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from liafseq.neurons import Neuron
+from liafseq.ops.cpu.team import Pass
+from liafseq.ops.types import Call, Gradients, Steps
+
+__all__ = ["Arguments", "Plan", "lanes_for", "plan"]
+
+_LEAST_ROWS = 2
+"""A thread's part of the batch has at least so many rows, where products are."""
+_LEAST_POTENTIALS = 32768
+"""Where nothing is multiplied, potentials of a thread's part, at least."""
+_WIDTH, _WIDEST = 256, 1024
+"""Features to which narrower rows are joined, and no more than the second."""
+_BLOCK = 131072
+"""Features of a block of rows that goes through all steps, where nothing is multiplied."""
+_ROOM = 256
+"""Rows after which the weights' gradients are formed, at least."""
+
+
+def lanes_for(hidden: int, bits: int) -> int:
+    """Numbers of a vector: as wide as the processor's, unless narrower ones need less padding."""
+    from liafseq.ops.cpu.engine import vector_bits
+
+    most = vector_bits() // bits
+    return min((lanes for lanes in (most, most // 2) if lanes > 1), key=lambda n: (_up(hidden, 2 * n), -n))
+
+
+def _up(n: int, step: int) -> int:
+    return -(-n // step) * step
+
+
+@lru_cache(maxsize=1024)
+def compiled_pass(spec: Any, forward: bool) -> tuple[Pass, dict[str, int]]:
+    """A pass and the places of its arguments by name; compiled when first used."""
+    from liafseq.ops.cpu import backward as back
+    from liafseq.ops.cpu import forward as ahead
+    from liafseq.ops.cpu.engine import compiled
+    from liafseq.ops.cpu.kernel import entry
+
+    kernel = ahead.forward(spec) if forward else back.backward(spec)
+    team = entry(kernel.module, kernel.name, len(kernel.arguments))
+    one, many = compiled(kernel.module, kernel.name, team)
+    return Pass(one, many), {name: place for place, name in enumerate(kernel.arguments)}
+
+
+class Arguments:
+    """The arguments of a pass for each part of the batch; keeps alive what they point to."""
+
+    def __init__(self, run: Pass, places: dict[str, int], table: np.ndarray) -> None:
+        self.run, self.places, self.table = run, places, table
+        self.alive: list[Any] = []
+
+    def copy(self) -> Arguments:
+        return Arguments(self.run, self.places, self.table.copy())
+
+    def set(self, **values: Any) -> None:
+        """Tensors by where they begin; lists have one value for each part."""
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                self.alive.append(value)
+                self.table[:, self.places[name]] = value.data_ptr()
+            elif isinstance(value, list):
+                self.alive.append(value)
+                self.table[:, self.places[name]] = [each.data_ptr() for each in value]
+            else:
+                self.table[:, self.places[name]] = value
+
+    def sums(self, p: Plan, needs: Gradients) -> Tensor:
+        """Memory for what each thread sums up, in double precision."""
+        rows = needs.decay + needs.threshold + needs.leak + p.blocks * needs.bias
+        sums = torch.zeros(len(p.cuts), rows, p.width, dtype=torch.float64)
+        if rows:
+            self.set(sums=list(sums))
+            if p.dtype != torch.float64:
+                self.set(step_sums=list(torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype)))
+        return sums
+
+    def __call__(self) -> None:
+        self.run(self.table)
+
+
+@lru_cache(maxsize=256)
+def _joined(hidden: int, sizes: tuple[int, ...]) -> int:
+    """How many rows are read as one: a divisor of the rows of every step."""
+    common = math.gcd(*sizes)
+    divisors = [k for k in range(1, min(max(1, _WIDEST // hidden), common) + 1) if common % k == 0]
+    return next((k for k in divisors if k * hidden >= _WIDTH), divisors[-1])
+
+
+def plan(call: Call, start: str | None = None) -> Plan:
+    """The layout of a call; ``start`` as of ``Spec``."""
+    input, weights, state, steps = call.input, call.weights, call.membrane, call.steps
+    batch, hidden = state.shape
+    return _plan(
+        call.neuron, state.dtype, batch, hidden, None if weights.ih is None else input.shape[-1],
+        weights.hh is not None, steps, 0 if steps.sizes else len(input), start, torch.get_num_threads(),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _plan(*key: Any) -> Plan:
+    return Plan(*key)
+
+
+class Plan:
+    """What is the same for all calls of the same neuron and sizes.
+
+    Attributes:
+        width: numbers of a row, padding and joined rows included.
+        columns: of the current, ``blocks`` times the width.
+        cuts: each thread's sequences.
+    """
+
+    def __init__(
+        self,
+        neuron: Neuron,
+        dtype: torch.dtype,
+        batch: int,
+        hidden: int,
+        inputs: int | None,
+        recurrent: bool,
+        steps: Steps,
+        length: int,
+        start: str | None,
+        threads: int,
+    ) -> None:
+        from liafseq.ops.cpu.kernel import Spec
+
+        self.dtype, self.hidden, self.blocks, self.recurrent = dtype, hidden, neuron.blocks, recurrent
+        sizes = steps.sizes or (batch,) * length
+        bits = dtype.itemsize * 8
+        lanes = lanes_for(hidden, bits)
+        projects = inputs is not None
+        self.multiplies = projects or recurrent
+        self.joined = 1 if self.multiplies or neuron.gate else _joined(hidden, sizes)
+        self.panel = 2 * lanes
+        self.width = _up(hidden, self.panel) if self.multiplies else hidden * self.joined
+        self.pad = self.width - hidden if self.multiplies else 0
+        self.columns = self.blocks * self.width
+        self.inputs = _up(inputs or 0, self.panel)
+        self.batch, self.rows = batch // self.joined, sum(sizes) // self.joined
+        self.cuts = self._cuts(threads)
+        self.block = self.batch if self.multiplies else max(1, _BLOCK // self.width)
+        self.most = min(self.block, max(high - low for low, high in self.cuts))
+        self.pair = self.width * recurrent + self.inputs
+        self.room = max(_ROOM, 2 * self.most)
+        self.spec = Spec(neuron, bits, lanes, projects, recurrent, self.width % lanes == 0, start)
+        counts = np.array([n // self.joined for n in sizes], dtype=np.int64)
+        starts = np.cumsum(counts) - counts
+        if steps.reverse:
+            starts, counts = starts[::-1].copy(), counts[::-1].copy()
+        self.starts, self.counts = starts, counts
+        self.zeros = torch.zeros(max(self.columns, self.inputs), dtype=dtype)
+        self._backward: dict[tuple[str, ...], Arguments] = {}
+        # of each sequence the row of its last step
+        self.last: slice | Tensor
+        if steps.reverse:
+            self.last = slice(0, self.batch)
+        elif sizes[0] == sizes[-1]:
+            self.last = slice(self.rows - self.batch, self.rows)
+        else:
+            lengths = (counts[None, :] > np.arange(self.batch)[:, None]).sum(1)
+            self.last = torch.from_numpy(starts[lengths - 1] + np.arange(self.batch))
+
+    def _cuts(self, threads: int) -> list[tuple[int, int]]:
+        enough = self.batch // _LEAST_ROWS
+        if not self.multiplies:
+            enough = min(self.batch, self.rows * self.width // _LEAST_POTENTIALS)
+        parts = max(1, min(threads, enough))
+        return [(self.batch * i // parts, self.batch * (i + 1) // parts) for i in range(parts)]
+
+    @cached_property
+    def _forward(self) -> Arguments:
+        return self._arguments(self.spec, True)
+
+    def forward(self) -> Arguments:
+        """The arguments of the forward pass that are the same for all calls."""
+        return self._forward.copy()
+
+    def backward(self, learned: tuple[str, ...]) -> Arguments:
+        """Likewise of the backward pass."""
+        found = self._backward.get(learned)
+        if found is None:
+            found = self._backward[learned] = self._arguments(replace(self.spec, learned=learned), False)
+        return found.copy()
+
+    def _arguments(self, spec: Any, forward: bool) -> Arguments:
+        run, places = compiled_pass(spec, forward)
+        found = Arguments(run, places, np.zeros((len(self.cuts), len(places)), np.int64))
+        same = {
+            "starts": self.starts.ctypes.data, "counts": self.counts.ctypes.data, "steps": len(self.counts),
+            "low": [low for low, _ in self.cuts], "high": [high for _, high in self.cuts],
+            "block": self.block, "width": self.width, "inputs": self.inputs, "room": self.room,
+            "zeros": self.zeros.data_ptr(),
+        }  # fmt: skip
+        for name, value in same.items():
+            if name in places:
+                found.table[:, places[name]] = value
+        return found
+
+    # tensors as the passes read them, and back
+
+    def new(self, rows: int, width: int) -> Tensor:
+        return torch.empty(rows, width, dtype=self.dtype)
+
+    def parts(self, rows: int, width: int) -> list[Tensor]:
+        """Memory of each thread."""
+        return [self.new(rows, width) for _ in self.cuts]
+
+    def numbers(self, call: Call) -> dict[str, Tensor]:
+        decay, threshold, leak = call.numbers
+        # a neuron of padding never fires
+        return {
+            "alpha": self._number(decay, 0.0), "theta": self._number(threshold, 1.0),
+            "beta": self._number(leak, 0.0),
+        }  # fmt: skip
+
+    def _number(self, value: Tensor | None, rest: float) -> Tensor:
+        """A number of each neuron of a row."""
+        if value is None:
+            return self.zeros
+        if value.dim() and self.width == self.hidden and value.dtype == self.dtype:
+            return value.contiguous()
+        value = value.to(self.dtype).expand(self.hidden)
+        if self.pad:
+            value = F.pad(value, (0, self.pad), value=rest)
+        return (value.repeat(self.joined) if self.joined > 1 else value).contiguous()
+
+    def wide(self, rows: Tensor, blocks: int = 1) -> Tensor:
+        """Rows of ``blocks`` times the neurons, as wide as the passes read them."""
+        if rows.dtype != self.dtype:
+            rows = rows.to(self.dtype)
+        if self.pad:
+            rows = F.pad(rows.reshape(-1, blocks, self.hidden), (0, self.pad))
+        return rows.contiguous()
+
+    def narrow(self, rows: Tensor, blocks: int = 1) -> Tensor:
+        """The inverse of ``wide``: (rows, blocks * H)."""
+        if self.pad:
+            rows = rows.view(-1, blocks, self.width)[..., : self.hidden]
+        return rows.reshape(-1, blocks * self.hidden)
+
+    def x(self, input: Tensor) -> Tensor:
+        """The input, as wide as whole panels."""
+        if input.dtype != self.dtype:
+            input = input.to(self.dtype)
+        more = self.inputs - input.shape[-1]
+        return F.pad(input, (0, more)) if more else input.contiguous()
+
+    def weight(self, weight: Tensor, inputs: int) -> Tensor:
+        """(columns, inputs), padded with zeros."""
+        if weight.dtype != self.dtype:
+            weight = weight.to(self.dtype)
+        more = inputs - weight.shape[1]
+        if self.pad or more:
+            weight = F.pad(weight.reshape(self.blocks, self.hidden, -1), (0, more, 0, self.pad))
+            weight = weight.reshape(self.columns, inputs)
+        return weight
