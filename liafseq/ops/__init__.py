@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from liafseq import surrogate
-from liafseq.ops import cpu, eager, reference, steps
+from liafseq.ops import cpu, eager, operator, reference, steps
 from liafseq.ops.types import Backend, Call, Numbers, Product, Result, State, Steps, Weights
 
 __all__ = [
@@ -16,7 +16,8 @@ __all__ = [
 ]  # fmt: skip
 
 BACKENDS: tuple[Backend, ...] = (steps.BACKEND, cpu.BACKEND, eager.BACKEND)
-"""In order of preference; the last one serves every call."""
+"""In order of preference; one of them serves every call."""
+_REFERENCE = Backend("reference", lambda _: True, reference.run)
 
 
 def transformed(tensors: tuple[Tensor | None, ...]) -> bool:
@@ -36,7 +37,8 @@ def backend(call: Call) -> Backend:
 def recurrence(call: Call) -> Result:
     """The results of a call, by the fastest way that serves it; see ``reference.run``."""
     if torch.compiler.is_compiling():
-        return reference.run(call)
+        chosen = (steps.BACKEND, operator.BACKEND)
+        return next((found for found in chosen if found.supports(call)), _REFERENCE).run(call)
     if torch._C._get_tracing_state() is not None:
         # a saved graph has plain operations, and no gradients
         return reference.run(call, surrogate.heaviside)

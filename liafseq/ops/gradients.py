@@ -16,7 +16,7 @@ from torch import Tensor
 from liafseq.ops import reference
 from liafseq.ops.types import Call, Gradients, Result, any_requires_grad
 
-__all__ = ["Arriving", "Flow", "Forward", "Passes", "all_gradients", "differentiable", "previous", "project"]
+__all__ = ["Arriving", "Flow", "Forward", "Passes", "all_gradients", "by_reference", "differentiable", "previous", "project"]
 
 
 class Arriving(NamedTuple):
@@ -98,14 +98,14 @@ class _Loop(torch.autograd.Function):
         needs = Gradients(*ctx.needs_input_grad[2:])
         arriving = Arriving(*grads)
         if torch.is_grad_enabled():
-            return (None, None, *_by_reference(call, arriving, needs))
+            return (None, None, *by_reference(call, arriving, needs))
         found = ctx.passes.backward(call, kept, arriving, needs)
         if isinstance(found, Flow):
             found = all_gradients(call, found, needs)
         return (None, None, *found)
 
 
-def _by_reference(call: Call, arriving: Arriving, needs: Gradients) -> Gradients:
+def by_reference(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
     """The gradients of a double backward: those of the reference, kept differentiable."""
     pairs = [(o, g) for o, g in zip(reference.run(call), arriving, strict=True) if g is not None]
     wanted = [i for i, need in enumerate(needs) if need]

@@ -1,151 +1,158 @@
-"""The compiled CPU loop as torch operators, so that ``torch.compile`` sees one operator, not a loop.
+"""The time loop as torch operators, so that ``torch.compile`` sees one operator, not a loop.
 
-``liafseq::scan`` runs the membrane recurrence of one layer and direction from its input currents;
-``liafseq::scan_backward`` is its backward pass. The neuron travels as its fields.
+``liafseq::recurrence`` runs one layer and direction, ``liafseq::recurrence_backward`` is its backward pass.
+Both run the passes of the device's backend. The neuron travels as its fields.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import cpu, cpu_backward, cpu_scan
-from liafseq.ops.bptt import feedback_gradient
+from liafseq.ops import cpu
+from liafseq.ops.gradients import Arriving, Flow, Passes, all_gradients
+from liafseq.ops.reference import started
+from liafseq.ops.types import Backend, Call, Gradients, Numbers, Result, State, Steps, Weights, any_requires_grad
 
-__all__ = ["recurrence", "supports"]
+__all__ = ["BACKEND"]
 
 _FIELDS = [field.name for field in dataclasses.fields(Neuron)]
 _NEURON = (
     "bool analog, str activation, bool threshold_related, str? feedback, str reset, float v_reset, "
-    "int levels, str surrogate, float surrogate_width, bool detach_reset"
+    "int levels, str surrogate, float surrogate_width, bool detach_reset, str? gate, bool normalize"
 )
-_STATE = "Tensor? weight_hh, Tensor decay, Tensor threshold, Tensor? leak, Tensor v0, Tensor? r0"
-_LAYOUT = "SymInt[] sizes, bool reverse"
+_TENSORS = (
+    "Tensor input, Tensor? weight_ih, Tensor? weight_hh, Tensor? bias, Tensor? decay, Tensor threshold, "
+    "Tensor? leak, Tensor v0, Tensor? y0"
+)
+_STEPS = "SymInt[] sizes, bool reverse"
+_COUNT = 9
 
 
-def _sizes(sizes: Any, rows: int, batch: int) -> tuple[int, ...]:
-    """Rows a step: as given for packed data; empty stands for equal steps."""
-    return tuple(sizes) if len(sizes) else (batch,) * (rows // batch)
+def _passes() -> Passes:
+    from liafseq.ops.cpu.run import PASSES
+
+    return PASSES
+
+
+def _call(tensors: Sequence[Any], rest: Sequence[Any]) -> Call:
+    *fields, sizes, reverse = rest
+    # no sizes stand for equal steps
+    steps = Steps(tuple(sizes) or None, reverse)
+    state = State(*tensors[7:9])
+    return Call(tensors[0], Weights(*tensors[1:4]), Numbers(*tensors[4:7]), state, Neuron(*fields), steps)
+
+
+def _kept_sizes(call: Call, keep: bool) -> tuple[Any, Any]:
+    """Numbers of the two tensors that are kept: with a gate the current, and the potentials."""
+    from liafseq.ops.cpu.plan import width_of
+
+    batch, hidden = call.membrane.shape
+    sizes = call.steps.sizes
+    rows = sum(sizes) if sizes else call.input.shape[0] * batch
+    multiplies = call.weights.ih is not None or call.weights.hh is not None
+    wide = width_of(hidden, call.membrane.dtype) if multiplies else hidden
+    gated = call.neuron.gate is not None
+    return (2 * rows * wide if keep and gated else 0), (rows * wide if keep else 0)
 
 
 @torch.library.custom_op(
-    "liafseq::scan",
+    "liafseq::recurrence",
     mutates_args=(),
     device_types="cpu",
-    schema=f"(Tensor current, {_STATE}, {_NEURON}, {_LAYOUT}) -> (Tensor, Tensor, Tensor, Tensor)",
+    schema=f"({_TENSORS}, {_NEURON}, {_STEPS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-def _scan(current, weight_hh, decay, threshold, leak, v0, r0, *rest):  # type: ignore[no-untyped-def]
-    *fields, sizes, reverse = rest
-    neuron, steps = Neuron(*fields), _sizes(sizes, current.numel() // v0.shape[1], v0.shape[0])
-    if weight_hh is None:
-        return cpu_scan.run_forward(current, decay, threshold, leak, v0, neuron, steps, reverse)
-    outputs, y, u, potentials = cpu.run_forward(
-        current.clone(), weight_hh, decay, threshold, leak, v0, r0, neuron, steps, reverse
-    )
-    return outputs, y, u, potentials.view(current.shape)
+def _recurrence(*arguments):  # type: ignore[no-untyped-def]
+    *rest, keep = arguments[_COUNT:]
+    call = _call(arguments[:_COUNT], rest)
+    found = _passes().forward(call, keep)
+    potentials = found.kept[-1].reshape(-1) if keep else found.output.new_empty(0)
+    current = found.output.new_empty(0)
+    if keep and len(found.kept) == 2:
+        current = found.kept[0].reshape(-1)
+        # a result is no argument
+        current = current.clone() if current.data_ptr() == call.input.data_ptr() else current
+    return *found[:3], current, potentials
 
 
-def _like(tensor: Tensor) -> Tensor:
-    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
-
-
-@_scan.register_fake
-def _(current, *rest):  # type: ignore[no-untyped-def]
-    v0 = rest[4]
-    return _like(current), _like(v0), _like(v0), _like(current)
+@_recurrence.register_fake
+def _(*arguments):  # type: ignore[no-untyped-def]
+    *rest, keep = arguments[_COUNT:]
+    call = _call(arguments[:_COUNT], rest)
+    v0 = call.membrane
+    output = v0.new_empty((*call.input.shape[:-1], v0.shape[1]))
+    sizes = _kept_sizes(call, keep)
+    return output, v0.new_empty(v0.shape), v0.new_empty(v0.shape), *(v0.new_empty((n,)) for n in sizes)
 
 
 @torch.library.custom_op(
-    "liafseq::scan_backward",
+    "liafseq::recurrence_backward",
     mutates_args=(),
     device_types="cpu",
     schema=(
-        f"(Tensor g_out, Tensor g_y, Tensor g_u, Tensor potentials, {_STATE}, {_NEURON}, {_LAYOUT}) "
-        "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+        f"(Tensor? to_output, Tensor? to_y, Tensor? to_u, Tensor current, Tensor potentials, {_TENSORS}, "
+        f"{_NEURON}, {_STEPS}, bool[] needs) -> ({', '.join(['Tensor'] * _COUNT)})"
     ),
 )
-def _scan_backward(g_out, g_y, g_u, potentials, weight_hh, decay, threshold, leak, v0, r0, *rest):  # type: ignore[no-untyped-def]
-    *fields, sizes, reverse = rest
-    neuron = Neuron(*fields)
-    flat = potentials.reshape(-1, v0.shape[1])
-    steps = _sizes(sizes, len(flat), v0.shape[0])
-    weight = v0.new_zeros(())
-    if weight_hh is None:
-        delta, own, back_v = cpu_scan.run_backward(
-            (g_out, g_y, g_u), flat, decay, threshold, leak, v0, neuron, steps, reverse, 7
-        )
-        back_y = torch.zeros_like(back_v)
-    else:
-        backward = cpu_backward.Backward(
-            (g_out, g_y, g_u), flat, weight_hh, decay, threshold, leak, v0, neuron, steps, reverse, 7
-        )
-        delta, read, own, back_v, back_y = backward.whole()
-        first = r0 if neuron.feedback == "output" else v0
-        first = torch.zeros_like(v0) if first is None else first
-        weight = feedback_gradient(delta, read, first, steps, reverse)
-    own = [v0.new_zeros(()) if g is None else g for g in own]
-    return delta.view(potentials.shape), weight, *own, back_v, back_y
+def _recurrence_backward(*arguments):  # type: ignore[no-untyped-def]
+    arriving, kept, (*rest, needed) = Arriving(*arguments[:3]), arguments[3:5], arguments[5 + _COUNT :]
+    call, needs = _call(arguments[5 : 5 + _COUNT], rest), Gradients(*needed, u0=False)
+    found = _passes().backward(call, kept if call.neuron.gate else kept[1:], arriving, needs)
+    if isinstance(found, Flow):
+        found = all_gradients(call, found, needs)
+    like = call.membrane
+    return tuple(
+        (torch.zeros_like(t) if need else like.new_empty(0)) if g is None else g.contiguous()
+        for t, g, need in zip(call.tensors, found[:_COUNT], needed, strict=False)
+    )
 
 
-@_scan_backward.register_fake
-def _(*args):  # type: ignore[no-untyped-def]
-    potentials, weight_hh, decay, threshold, leak, v0 = args[3:9]
-    given = (potentials, weight_hh, decay, threshold, leak, v0, v0)
-    return tuple(v0.new_empty(()) if t is None else _like(t) for t in given)
+@_recurrence_backward.register_fake
+def _(*arguments):  # type: ignore[no-untyped-def]
+    tensors, needs = arguments[5 : 5 + _COUNT], arguments[-1]
+    like = tensors[7]
+    return tuple(
+        torch.empty_like(t, memory_format=torch.contiguous_format) if need else like.new_empty(0)
+        for t, need in zip(tensors, needs, strict=True)
+    )
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(output[3], *inputs[1:7])
-    ctx.rest = inputs[7:]
+    ctx.save_for_backward(*output[3:], *inputs[:_COUNT])
+    ctx.rest = inputs[_COUNT:-1]
+    ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, g_out: Tensor, g_y: Tensor, g_u: Tensor, _: Any) -> tuple[Any, ...]:
-    potentials, weight_hh, decay, threshold, leak, v0, r0 = ctx.saved_tensors
-    delta, weight, d_decay, d_threshold, d_leak, back_v, back_y = _scan_backward(
-        g_out, g_y, g_u, potentials, weight_hh, decay, threshold, leak, v0, r0, *ctx.rest
-    )
-    found = (
-        delta,
-        None if weight_hh is None else weight,
-        d_decay,
-        d_threshold,
-        None if leak is None else d_leak,
-        back_v,
-        None if r0 is None else back_y,
-    )
-    return *found, *(None for _ in ctx.rest)
+def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+    needs = list(ctx.needs_input_grad[:_COUNT])
+    found = _recurrence_backward(*grads[:3], *ctx.saved_tensors, *ctx.rest, needs)
+    own = (g if need else None for g, need in zip(found, needs, strict=True))
+    return *own, *(None for _ in ctx.rest), None
 
 
-_scan.register_autograd(_backward, setup_context=_keep)
+_recurrence.register_autograd(_backward, setup_context=_keep)
 
 
-def supports(v0: Tensor, weight_ih: Tensor | None, weight_hh: Tensor | None, neuron: Neuron) -> bool:
-    """Whether the operators serve this, as ``ops.cpu`` says; not while exporting, which wants torch's own."""
+def _supports(call: Call) -> bool:
+    """Whether the operators serve a call, as ``ops.cpu`` says; not while exporting, which wants torch's own."""
     exporting = getattr(torch.compiler, "is_exporting", lambda: True)
-    return not exporting() and cpu.supports(v0, weight_ih, weight_hh, neuron)
+    return not exporting() and cpu.supports(call)
 
 
-def recurrence(
-    input: Tensor,
-    weight_ih: Tensor | None,
-    weight_hh: Tensor | None,
-    bias: Tensor | None,
-    decay: Tensor,
-    threshold: Tensor,
-    leak: Tensor | None,
-    v0: Tensor,
-    r0: Tensor | None,
-    neuron: Neuron,
-    batch_sizes: tuple[int, ...] | None = None,
-    reverse: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """As ``liafseq.ops.reference.recurrence``, for a compiler; for what ``supports`` says."""
-    current = input if weight_ih is None else F.linear(input, weight_ih, bias)
-    fields = [getattr(neuron, name) for name in _FIELDS]
-    sizes = () if batch_sizes is None else batch_sizes
-    return _scan(current, weight_hh, decay, threshold, leak, v0, r0, *fields, list(sizes), reverse)[:3]
+def _run(call: Call) -> Result:
+    """As ``ops.reference.run``, for a compiler; for what ``_supports`` says."""
+    call = started(call)
+    fields = [getattr(call.neuron, name) for name in _FIELDS]
+    sizes = list(call.steps.sizes or ())
+    keep = any_requires_grad(call)
+    with torch.autocast(call.membrane.device.type, enabled=False):
+        found = _recurrence(*call.tensors[:_COUNT], *fields, sizes, call.steps.reverse, keep)
+    return found[0], found[1], found[2]
+
+
+BACKEND = Backend("operator", _supports, _run)

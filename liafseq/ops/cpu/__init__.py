@@ -7,13 +7,12 @@ vector registers (``tiles``), so nothing waits for another library or for anothe
 
 from __future__ import annotations
 
-from functools import partial
 from importlib.util import find_spec
 
 import torch
 
 from liafseq.ops.gradients import differentiable
-from liafseq.ops.types import Backend, Call
+from liafseq.ops.types import Backend, Call, Result
 
 __all__ = ["BACKEND", "available", "supports"]
 
@@ -43,10 +42,10 @@ def _compiled(activation: str | None, surrogate: str) -> bool:
     return serves(activation, surrogate)
 
 
-def _run(call: Call):  # type: ignore[no-untyped-def]
-    from liafseq.ops.cpu.run import PASSES
+def _run(call: Call) -> Result:
+    from liafseq.ops.cpu import run, step
 
-    return differentiable(PASSES, call)
+    return step.run(call) if step.serves(call) else differentiable(run.PASSES, call)
 
 
 BACKEND = Backend("cpu", supports, _run)

@@ -42,6 +42,11 @@ def lanes_for(hidden: int, bits: int) -> int:
     return min((lanes for lanes in (most, most // 2) if lanes > 1), key=lambda n: (_up(hidden, 2 * n), -n))
 
 
+def width_of(hidden: int, dtype: torch.dtype) -> int:
+    """Numbers of a row where products are."""
+    return _up(hidden, 2 * lanes_for(hidden, dtype.itemsize * 8))
+
+
 def _up(n: int, step: int) -> int:
     return -(-n // step) * step
 
@@ -151,7 +156,7 @@ class Plan:
         self.multiplies = projects or recurrent
         self.joined = 1 if self.multiplies or neuron.gate else _joined(hidden, sizes)
         self.panel = 2 * lanes
-        self.width = _up(hidden, self.panel) if self.multiplies else hidden * self.joined
+        self.width = width_of(hidden, dtype) if self.multiplies else hidden * self.joined
         self.pad = self.width - hidden if self.multiplies else 0
         self.columns = self.blocks * self.width
         self.inputs = _up(inputs or 0, self.panel)

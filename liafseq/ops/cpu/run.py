@@ -44,7 +44,10 @@ def _forward(call: Call, keep: bool) -> Forward:
     v = p.wide(v0)
     v = v.clone() if v.data_ptr() == v0.data_ptr() else v
     rows = p.rows if keep else p.batch
-    u, output = p.new(rows, p.width), p.new(p.rows, p.width)
+    u = p.new(rows, p.width)
+    # returned as it is: a view of it could not be changed in place
+    result = torch.empty(*call.input.shape[:-1], p.hidden, dtype=p.dtype)
+    output = p.new(p.rows, p.width) if p.pad else result.view(p.rows, p.width)
     kept: tuple[Tensor, ...] = (u,)
     if p.blocks > 1:
         if p.multiplies:
@@ -53,11 +56,11 @@ def _forward(call: Call, keep: bool) -> Forward:
         kept = (current, u)
     arguments.set(v=v, u=u, output=output, keep=keep, **p.numbers(call))
     arguments()
-    # no views of the output, which could not be changed in place
-    y_n, u_n = output[p.last], u[p.last] if keep else u
-    shape = (*call.input.shape[:-1], p.hidden)
-    result = p.narrow(output).view(shape) if p.pad else output.view(shape)
-    y_n, u_n = (p.narrow(t).clone() if not p.pad else p.narrow(t) for t in (y_n, u_n))
+    if p.pad:
+        result.view(-1, p.hidden).copy_(p.narrow(output))
+    y_n, u_n = (torch.empty(v0.shape, dtype=p.dtype) for _ in range(2))
+    y_n.view(-1, p.hidden).copy_(p.narrow(output[p.last]))
+    u_n.view(-1, p.hidden).copy_(p.narrow(u[p.last] if keep else u))
     return Forward(result, y_n, u_n, kept)
 
 

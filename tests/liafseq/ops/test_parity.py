@@ -10,7 +10,7 @@ from calls import EMITS, LAYOUTS, assert_parity, make_call, results
 
 from liafseq import ops
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import Steps, reference
+from liafseq.ops import State, Steps, Weights, reference
 from liafseq.ops.types import Gradients
 from liafseq.surrogate import SURROGATES
 
@@ -174,3 +174,15 @@ def test_not_a_number_reaches_the_output(run, emit, feedback):
     output, y, u = run(call)
     assert output[2:, 1].isnan().all() and y[1].isnan().all() and u[1].isnan().all()
     assert not output[:, 0].isnan().any() and not output[:2].isnan().any()
+
+
+@pytest.mark.covers(3)
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("share", ["layer", "neuron"])
+@pytest.mark.parametrize(("emit", "choices"), PLAIN + GATED, ids=str)
+def test_one_step_from_a_potential(run, emit, choices, share, batch):
+    """Where the current is whole, as of cells and between convolutions."""
+    neuron = Neuron(**{"surrogate": "arctan", **choices, **EMITS[emit]})
+    call = make_call(neuron, share=share, weight_ih=False, length=1, batch=batch)
+    call = call._replace(weights=Weights(None, None, None), state=State(None, None, call.state.v))
+    assert_parity(run, call)
