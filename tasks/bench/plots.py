@@ -64,10 +64,10 @@ def _looks(rows: Sequence[Timing]) -> dict[str, dict[str, Any]]:
     names = {row.model: row.name for row in rows}
     looks: dict[str, dict[str, Any]] = {}
     for label, name in names.items():
-        if name == FLOOR:
-            looks[label] = {"color": Model.color, "linestyle": (0, (4, 3))}
-            continue
         before = list(names.values())[: list(names).index(label)].count(name)
+        if name == FLOOR:
+            looks[label] = {"color": Model.color, "linestyle": (0, (4, 3 + 4 * before))}
+            continue
         entry = _entry(name)
         looks[label] = {
             "color": entry.color,
