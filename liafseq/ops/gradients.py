@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from liafseq.neurons import advance
 from liafseq.ops import reference
 from liafseq.ops.types import Call, Gradients, Result, any_requires_grad
 
@@ -72,7 +73,7 @@ def differentiable(passes: Passes, call: Call) -> Result:
     call = reference.started(call)
     with torch.autocast(call.membrane.device.type, enabled=False):
         if any_requires_grad(call):
-            return _Loop.apply(passes, call[4:], *call.tensors)
+            return _Loop.apply(passes, call[4:], *call.tensors)[:3]
         return passes.forward(call, False)[:3]
 
 
@@ -80,40 +81,80 @@ _COUNT = len(Gradients._fields)
 
 
 class _Loop(torch.autograd.Function):
+    """The results, and where nothing is multiplied the potentials of all steps.
+
+    From these, and the graph that they have as a result, a double backward recovers the current: it need
+    not be kept.
+    """
+
     @staticmethod
-    def forward(ctx: Any, passes: Passes, choices: tuple[Any, ...], *tensors: Any) -> Result:
+    def forward(ctx: Any, passes: Passes, choices: tuple[Any, ...], *tensors: Any) -> tuple[Any, ...]:
         call = Call(*(None,) * 4, *choices).with_tensors(tensors)  # type: ignore[arg-type]
         found = passes.forward(call, True)
-        ctx.save_for_backward(*tensors, *found.kept)
-        ctx.passes, ctx.choices = passes, choices
+        ctx.passes, ctx.choices, ctx.shape, ctx.dtype = passes, choices, call.input.shape, call.input.dtype
+        ctx.alone = call.weights.ih is None and call.weights.hh is None and call.neuron.gate is None
+        ctx.save_for_backward(*((None, *tensors[1:]) if ctx.alone else tensors), *found.kept)
         ctx.set_materialize_grads(False)
-        return found[:3]
+        return *found[:3], found.kept[0] if ctx.alone else None
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         # once: activation checkpointing unpacks a tensor a single time
         saved = ctx.saved_tensors
-        tensors, kept = saved[:_COUNT], saved[_COUNT:]
+        tensors, kept = list(saved[:_COUNT]), saved[_COUNT:]
+        if ctx.alone:
+            tensors[0] = kept[0].view(ctx.shape)
         call = Call(*(None,) * 4, *ctx.choices).with_tensors(tensors)  # type: ignore[arg-type]
         needs = Gradients(*ctx.needs_input_grad[2:])
-        arriving = Arriving(*grads)
-        if torch.is_grad_enabled():
-            return (None, None, *by_reference(call, arriving, needs))
-        found = ctx.passes.backward(call, kept, arriving, needs)
-        if isinstance(found, Flow):
-            found = all_gradients(call, found, needs)
+        if torch.is_grad_enabled() or grads[3] is not None:
+            found = _from_potentials(call, grads, needs) if ctx.alone else by_reference(call, grads[:3], needs)
+        else:
+            flow = ctx.passes.backward(call, kept, Arriving(*grads[:3]), needs)
+            found = all_gradients(call, flow, needs) if isinstance(flow, Flow) else flow
+        if found.input is not None:
+            found = found._replace(input=found.input.to(ctx.dtype))
         return (None, None, *found)
+
+
+def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
+    """As ``by_reference``, where the input has the potentials: they carry the graph of what they came from."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        v0, u = call.membrane, call.input.reshape(-1, call.membrane.shape[1])
+        if call.neuron.feedback == "membrane":
+            current = u
+        else:
+            _, v = advance(u, *call.numbers, call.neuron)
+            current = u - previous(v, v0, call.sizes, call.steps.reverse)
+        # by other names, so that their gradients are those with the others held fixed
+        given = [None if t is None else t.view_as(t) for t in (current.view_as(call.input), *call.tensors[1:])]
+        given = [t if t is None or t.requires_grad else t.requires_grad_() for t in given]
+        own = call.with_tensors(given)
+        results = reference.trace(own)
+    *rest, to_u = arriving
+    to_u = None if to_u is None else to_u.view_as(call.input)
+    return _gradients(own, results, (*rest, to_u), needs, create_graph=again)
 
 
 def by_reference(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
     """The gradients of a double backward: those of the reference, kept differentiable."""
-    pairs = [(o, g) for o, g in zip(reference.run(call), arriving, strict=True) if g is not None]
+    return _gradients(call, reference.run(call), arriving, needs, create_graph=True)
+
+
+def _gradients(
+    call: Call,
+    results: Sequence[Tensor],
+    arriving: Sequence[Tensor | None],
+    needs: Gradients,
+    create_graph: bool,
+) -> Gradients:
+    pairs = [(o, g) for o, g in zip(results, arriving, strict=True) if g is not None]
     wanted = [i for i, need in enumerate(needs) if need]
     found = torch.autograd.grad(
         [o for o, _ in pairs],
         [call.tensors[i] for i in wanted],  # type: ignore[misc]
         [g for _, g in pairs],
-        create_graph=True,
+        create_graph=create_graph,
         allow_unused=True,
     )
     result: list[Tensor | None] = [None] * len(needs)

@@ -13,7 +13,7 @@ from liafseq import surrogate
 from liafseq.neurons import SpikeFunction, advance, integrate
 from liafseq.ops.types import Call, Result, State
 
-__all__ = ["blocks", "product", "run", "started"]
+__all__ = ["blocks", "product", "run", "started", "trace"]
 
 
 def product(read: Tensor, weight: Tensor) -> Tensor:
@@ -51,7 +51,23 @@ def run(call: Call, spike: SpikeFunction = surrogate.spike) -> Result:
 
     ``spike`` is the differentiable H.
     """
-    call = started(call)
+    outputs, _, y, u = _loop(started(call), spike)
+    return _joined(call, outputs), y, u
+
+
+def trace(call: Call) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The results, and the potentials of all steps in the shape of the output."""
+    outputs, us, y, u = _loop(started(call), surrogate.spike)
+    return _joined(call, outputs), y, u, _joined(call, us)
+
+
+def _joined(call: Call, rows: list[Tensor]) -> Tensor:
+    rows = rows[::-1] if call.steps.reverse else rows
+    return torch.stack(rows) if call.steps.sizes is None else torch.cat(rows)
+
+
+def _loop(call: Call, spike: SpikeFunction) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
+    """Outputs and potentials in the order in which the steps run, and y and u of each sequence's last step."""
     input, (weight_ih, weight_hh, bias), (decay, threshold, leak), (_, y0, _), neuron, steps, other = call
     times, v0 = other or product, call.membrane
     current = input if weight_ih is None else F.linear(input, weight_ih, bias)
@@ -59,7 +75,7 @@ def run(call: Call, spike: SpikeFunction = surrogate.spike) -> Result:
     parts = current.unbind(0) if steps.sizes is None else current.split(list(steps.sizes))
     y = torch.zeros_like(v0) if y0 is None else y0
     u, v = v0, v0
-    outputs = []
+    outputs, us = [], []
     for now in reversed(parts) if steps.reverse else parts:
         rows = now.shape[0]
         kept = None if neuron.feedback == "membrane" else v[:rows]
@@ -68,10 +84,9 @@ def run(call: Call, spike: SpikeFunction = surrogate.spike) -> Result:
         u_now = integrate(kept, *blocks(now, neuron.blocks), leak, neuron)
         y_now, v_now = advance(u_now, decay, threshold, leak, neuron, spike)
         outputs.append(y_now)
+        us.append(u_now)
         if rows == v.shape[0]:
             u, y, v = u_now, y_now, v_now
         else:
             u, y, v = (torch.cat([new, old[rows:]]) for new, old in ((u_now, u), (y_now, y), (v_now, v)))
-    if steps.reverse:
-        outputs.reverse()
-    return (torch.stack(outputs) if steps.sizes is None else torch.cat(outputs)), y, u
+    return outputs, us, y, u

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from calls import EMITS, LAYOUTS, assert_parity, make_call, results
+from calls import EMITS, LAYOUTS, assert_parity, leaves, make_call, results
 
 from liafseq import ops
 from liafseq.neurons import ACTIVATIONS, Neuron
@@ -128,10 +128,12 @@ def test_every_size(run, hidden, batch, feedback):
     assert_parity(run, make_call(neuron, batch=batch, hidden=hidden, length=4))
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("feedback", FEEDBACKS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_double_backward(run, layout, gate):
-    call = make_call(Neuron(surrogate="arctan", **GATES[gate]), LAYOUTS[layout])
+@pytest.mark.parametrize("projects", [True, False])
+def test_double_backward(run, layout, feedback, projects):
+    neuron = Neuron(surrogate="arctan", **FEEDBACKS[feedback])
+    call = make_call(neuron, LAYOUTS[layout], weight_ih=projects)
     call = call.with_tensors([t if t is None else t.requires_grad_() for t in call.tensors])
     found = []
     for op in (run, reference.run):
@@ -149,6 +151,18 @@ def test_float32_agrees_with_float64(run):
     rough = results(run, call.with_tensors([None if t is None else t.float() for t in call.tensors]))[1]
     for name, grad in exact.items():
         torch.testing.assert_close(rough[name].double(), grad, rtol=1e-3, atol=1e-3)
+
+
+def test_neurons_alone_keep_their_potentials_alone(run):
+    """Not the current that they are given, the output of a convolution for example."""
+    call = leaves(make_call(Neuron(feedback=None), weight_ih=False))
+    current = call.input * 1
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        run(call._replace(input=current))
+    maps = {t.untyped_storage().data_ptr(): t for t in kept if t.numel() >= current.numel()}
+    assert len(maps) == 1
+    assert current.untyped_storage().data_ptr() not in maps
 
 
 @pytest.mark.parametrize(("gate", "numbers"), [("plain", 1), ("gated", 3)])
