@@ -597,4 +597,4 @@ def test_what_is_kept_for_the_backward_pass():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         out, _ = layer(x)
     large = [t for t in kept if t.numel() >= out.numel()]
-    assert sum(t.numel() for t in large) <= 2 * out.numel()
+    assert sum(t.numel() for t in large) <= out.numel()

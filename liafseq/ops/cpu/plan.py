@@ -76,25 +76,29 @@ class Arguments:
         return Arguments(self.run, self.places, self.table.copy())
 
     def set(self, **values: Any) -> None:
-        """Tensors by where they begin; lists have one value for each part."""
+        """Tensors by where they begin."""
+        table, places = self.table, self.places
         for name, value in values.items():
             if isinstance(value, Tensor):
                 self.alive.append(value)
-                self.table[:, self.places[name]] = value.data_ptr()
-            elif isinstance(value, list):
-                self.alive.append(value)
-                self.table[:, self.places[name]] = [each.data_ptr() for each in value]
-            else:
-                self.table[:, self.places[name]] = value
+                value = value.data_ptr()
+            table[:, places[name]] = value
+
+    def share(self, **values: Tensor) -> None:
+        """Tensors of which each part of the batch has an element."""
+        for name, value in values.items():
+            self.alive.append(value)
+            size = value.stride(0) * value.itemsize
+            self.table[:, self.places[name]] = [value.data_ptr() + i * size for i in range(len(value))]
 
     def sums(self, p: Plan, needs: Gradients) -> Tensor:
         """Memory for what each thread sums up, in double precision."""
         rows = needs.decay + needs.threshold + needs.leak + p.blocks * needs.bias
         sums = torch.zeros(len(p.cuts), rows, p.width, dtype=torch.float64)
         if rows:
-            self.set(sums=list(sums))
+            self.share(sums=sums)
             if p.dtype != torch.float64:
-                self.set(step_sums=list(torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype)))
+                self.share(step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
         return sums
 
     def __call__(self) -> None:
@@ -225,9 +229,9 @@ class Plan:
     def new(self, rows: int, width: int) -> Tensor:
         return torch.empty(rows, width, dtype=self.dtype)
 
-    def parts(self, rows: int, width: int) -> list[Tensor]:
+    def parts(self, rows: int, width: int) -> Tensor:
         """Memory of each thread."""
-        return [self.new(rows, width) for _ in self.cuts]
+        return torch.empty(len(self.cuts), rows, width, dtype=self.dtype)
 
     def numbers(self, call: Call) -> dict[str, Tensor]:
         decay, threshold, leak = call.numbers

@@ -40,7 +40,7 @@ def _forward(call: Call, keep: bool) -> Forward:
         y = p.new(p.batch, p.width).zero_() if y0 is None else p.wide(y0)
         arguments.set(w_hh=w_hh, y=y)
         if not p.spec.neuron.analog:
-            arguments.set(spikes=[torch.empty(p.width + 1, dtype=torch.int64) for _ in p.cuts])
+            arguments.share(spikes=torch.empty(len(p.cuts), p.width + 1, dtype=torch.int64))
     v = p.wide(v0)
     v = v.clone() if v.data_ptr() == v0.data_ptr() else v
     rows = p.rows if keep else p.batch
@@ -74,24 +74,26 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     back_y = back_v if membrane else p.new(p.batch, p.width)
     wants_weight, wants_first = needs.weight_ih or needs.weight_hh, needs.v0 if membrane else needs.y0
     sums = arguments.sums(p, needs)
+    arguments.share(gy=p.parts(p.most, p.width))
     arguments.set(
-        u=kept[-1], back_v=back_v, back_y=back_y, v0=p.wide(v0), gy=p.parts(p.most, p.width),
+        u=kept[-1], back_v=back_v, back_y=back_y, v0=p.wide(v0),
         wants_weight=wants_weight, wants_input=needs.input, wants_first=wants_first, **p.numbers(call),
     )  # fmt: skip
     for name, gradient in zip(("to_output", "to_y", "to_u"), arriving, strict=True):
         arguments.set(**{name: p.zeros if gradient is None else p.wide(gradient)})
         arguments.set(**{f"{name}_stride": 0 if gradient is None else p.width})
     if p.blocks > 1:
-        arguments.set(current=kept[0], before=p.parts(p.most, p.width))
+        arguments.set(current=kept[0])
+        arguments.share(before=p.parts(p.most, p.width))
     d_weight = d_input = None
     if needs.input or not p.multiplies:
         d_input = p.new(p.rows, p.inputs or p.columns)
         arguments.set(d_input=d_input)
     if p.multiplies:
-        arguments.set(delta=p.parts(p.room, p.columns), pairs=p.parts(p.room + 1, p.pair))
+        arguments.share(delta=p.parts(p.room, p.columns), pairs=p.parts(p.room + 1, p.pair))
     if wants_weight:
         d_weight = torch.zeros(len(p.cuts), p.columns, p.pair, dtype=p.dtype)
-        arguments.set(d_weight=list(d_weight))
+        arguments.share(d_weight=d_weight)
     if weights.ih is not None:
         arguments.set(w_ih=_packed(p.weight(weights.ih, p.inputs), p.panel), input=p.x(call.input))
     if weights.hh is not None:
@@ -127,16 +129,22 @@ def _of_weights(p: Plan, call: Call, parts: Tensor) -> dict[str, Tensor]:
 def own_gradients(p: Plan, call: Call, needs: Gradients, sums: Tensor) -> dict[str, Tensor]:
     """The gradients that the threads have summed up, of the neuron's numbers and of the bias."""
     found: dict[str, Tensor] = {}
-    place = 0
+    if not sums.shape[1]:
+        return found
+    whole, place = sums[0] if len(sums) == 1 else sums.sum(0), 0
     for name in LEARNED:
         if not getattr(needs, name):
             continue
         bias = name == "bias"
         like = call.weights.bias if bias else getattr(call.numbers, name)
         length = p.blocks if bias else 1
-        rows = p.narrow(sums[:, place : place + length].sum(0))
-        total = rows.reshape(-1) if bias else rows.sum(0)
-        found[name] = total.to(like.dtype).sum_to_size(like.shape)
+        total = whole[place : place + length]
+        if p.width != p.hidden:
+            total = p.narrow(total)
+            total = total if bias else total.sum(0)
+        total = total.reshape(-1)
+        total = total if total.shape == like.shape else total.sum_to_size(like.shape)
+        found[name] = total.to(like.dtype, copy=True)
         place += length
     return found
 

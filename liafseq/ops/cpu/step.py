@@ -83,10 +83,10 @@ def _backward(
     sums = arguments.sums(p, needs)
     u0 = p.wide(call.membrane)
     d_input, d_u0 = p.new(p.rows, p.columns), torch.zeros_like(u)
+    arguments.share(gy=p.parts(p.most, p.width))
     arguments.set(
-        u=u, v0=u0, current=p.wide(call.input), back_v=d_u0, d_input=d_input, gy=p.parts(p.most, p.width),
-        to_y=p.zeros, **p.numbers(call),
-    )  # fmt: skip
+        u=u, v0=u0, current=p.wide(call.input), back_v=d_u0, d_input=d_input, to_y=p.zeros, **p.numbers(call)
+    )
     for name, gradient in (("to_output", to_y), ("to_u", to_u)):
         arguments.set(**{name: p.zeros if gradient is None else p.wide(gradient)})
         arguments.set(**{f"{name}_stride": 0 if gradient is None else p.width})
