@@ -6,12 +6,14 @@ import shutil
 
 import pytest
 import torch
+from calls import make_call
 
-from liafseq import DALIF, LIAF, LIF, MLIF, surrogate
+from liafseq import DALIF, LIAF, LIF, MLIF, ops, surrogate
 from liafseq.neurons import Neuron
-from liafseq.ops import bptt, cpu, reference
+from liafseq.ops import cpu, reference
 
 OPTIONS = {LIAF: {}, LIF: {"threshold": 0.3}, DALIF: {}, MLIF: {"threshold": 0.3}}
+RESETS = ("hard", "soft")
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "gated"])
@@ -117,48 +119,48 @@ def test_jvp_agrees_with_the_backward_pass(layer, x):
         torch.testing.assert_close(torch.autograd.forward_ad.unpack_dual(out).tangent, forward)
 
 
-def smooth(neuron, sizes=None, reverse=False):
-    """The reference recurrence with the surrogate's smooth primitive in the place of the step."""
+def smooth(call):
+    """The reference with the surrogate's smooth primitive in the place of the step, and what it takes."""
+    places = [i for i, t in enumerate(call.tensors) if t is not None]
 
-    def f(*args):
-        return reference.recurrence(*args, neuron, sizes, reverse, spike=surrogate.primitive)
+    def f(*given):
+        tensors = list(call.tensors)
+        for place, t in zip(places, given, strict=True):
+            tensors[place] = t
+        return reference.run(call.with_tensors(tensors), surrogate.primitive)
 
-    return f
+    return f, [call.tensors[place].requires_grad_() for place in places]
 
 
-def gradcheck_arguments(feedback):
-    def randn(*size):
-        return torch.randn(*size, dtype=torch.float64, requires_grad=True)
-
-    return [
-        randn(3, 2, 2),
-        randn(3, 2),
-        randn(3, 3) if feedback else None,
-        randn(3),
-        torch.rand(3, dtype=torch.float64, requires_grad=True),
-        (torch.rand(3, dtype=torch.float64) + 0.3).requires_grad_(),
-        randn(3),
-        randn(2, 3),
-        randn(2, 3),
-    ]
+LOOPS = [
+    *(
+        {"feedback": feedback, "reset": reset}
+        for feedback in ("output", "membrane", None)
+        for reset in RESETS
+    ),
+    *(
+        {"gate": gate, "normalize": normalize, "reset": reset}
+        for gate, normalize in (("sigmoid", False), ("sigmoid", True), ("tanh", False))
+        for reset in RESETS
+    ),
+]
 
 
 @pytest.mark.covers(2)
 @pytest.mark.parametrize("kind", ["gaussian", "sigmoid", "arctan"])
-@pytest.mark.parametrize("feedback", ["output", "membrane", None])
 @pytest.mark.parametrize("analog", [True, False])
-@pytest.mark.parametrize("reset", ["hard", "soft"])
-def test_gradients_are_those_of_the_smooth_recurrence(kind, feedback, analog, reset):
+@pytest.mark.parametrize("choices", LOOPS, ids=str)
+def test_gradients_are_those_of_the_smooth_recurrence(kind, analog, choices):
     """Finite differences, once and twice, of the recurrence whose spike is the smooth primitive."""
-    neuron = Neuron(analog=analog, feedback=feedback, reset=reset, surrogate=kind, surrogate_width=2.0)
-    args = gradcheck_arguments(feedback)
-    assert torch.autograd.gradcheck(smooth(neuron), args)
-    assert torch.autograd.gradgradcheck(smooth(neuron), args, atol=1e-4)
+    neuron = Neuron(analog=analog, surrogate=kind, surrogate_width=2.0, **choices)
+    f, given = smooth(make_call(neuron, length=3, batch=2, inputs=2, hidden=3))
+    assert torch.autograd.gradcheck(f, given)
+    assert torch.autograd.gradgradcheck(f, given, atol=1e-4)
 
 
 def test_layers_true_gradient_in_double_where_nothing_crosses_the_threshold():
     layer = LIAF(2, 3, 2, bidirectional=True, threshold=50.0).double()
-    x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(3, 1, 2, dtype=torch.float64, requires_grad=True)
     names = [n for n, _ in layer.named_parameters()]
 
     def f(x, *values):
@@ -170,31 +172,17 @@ def test_layers_true_gradient_in_double_where_nothing_crosses_the_threshold():
     assert torch.autograd.gradgradcheck(f, inputs, atol=1e-4)
 
 
-FAST = [bptt, *([cpu] if cpu.available() else [])]
-
-
-@pytest.mark.parametrize("fast", FAST, ids=lambda m: m.__name__)
-@pytest.mark.parametrize("layout", [(None, False), ((2, 2, 1), True)])
-def test_double_backward_of_the_fast_loops(fast, layout):
-    neuron = Neuron(surrogate="arctan")
-    sizes, reverse = layout
-    args = gradcheck_arguments("output")
-    if sizes:
-        args[0] = torch.randn(sum(sizes), 2, dtype=torch.float64, requires_grad=True)
-    found = []
-    for op in (fast, reference):
-        out, _, u = op.recurrence(*args, neuron, sizes, reverse)
-        first = torch.autograd.grad((out**2).sum() + u.sum(), args, create_graph=True)
-        found.append(torch.autograd.grad(sum((g**2).sum() for g in first), args))
-    for a, b in zip(*found, strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_a_fast_loop_serves_ordinary_calls(monkeypatch, x):
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_fast_loop_serves_ordinary_calls(monkeypatch, x, gated):
     calls = []
-    fast = cpu if cpu.available() else bptt
-    monkeypatch.setattr(fast, "recurrence", lambda *a: calls.append(a) or reference.recurrence(*a))
-    LIAF(3, 4)(x)
-    assert len(calls) == 1
-    torch.vmap(LIAF(3, 4), in_dims=1, out_dims=1)(x)
-    assert len(calls) == 1
+    first = "cpu" if cpu.available() else "torch"
+    spied = [
+        found._replace(run=lambda call, found=found: calls.append(found.name) or found.run(call))
+        for found in ops.BACKENDS
+    ]
+    monkeypatch.setattr(ops, "BACKENDS", tuple(spied))
+    layer = LIAF(3, 4, gated=gated)
+    layer(x)
+    assert calls == [first]
+    torch.vmap(layer, in_dims=1, out_dims=1)(x)
+    assert calls == [first]
