@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from liafseq.conv import ConvDALIF, ConvLIAF, ConvLIF, ConvMLIF, over_time
     from liafseq.convert import replace_rnn
     from liafseq.layers import DALIF, LIAF, LIF, MLIF
+    from liafseq.neurons import register_activation
+    from liafseq.surrogate import register_surrogate
     from liafseq.synaptic import SynapticConv2d
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "SynapticConv2d",
     "cost",
     "over_time",
+    "register_activation",
+    "register_surrogate",
     "replace_rnn",
 ]
 __version__ = "0.1.0"
@@ -41,6 +45,8 @@ _HOMES = {
     "liafseq.cells": ("DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"),
     "liafseq.conv": ("ConvDALIF", "ConvLIAF", "ConvLIF", "ConvMLIF", "over_time"),
     "liafseq.synaptic": ("SynapticConv2d",),
+    "liafseq.neurons": ("register_activation",),
+    "liafseq.surrogate": ("register_surrogate",),
     "liafseq.convert": ("replace_rnn",),
     "liafseq._cost": ("Cost", "EnergyModel", "LayerCost", "cost"),
 }

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from liafseq import ops
 from liafseq._modules.parameters import Trait, TraitModule
-from liafseq._modules.spiking import options_repr
+from liafseq._modules.spiking import options_repr, packed_sizes
 from liafseq._modules.time_loop import membrane_dtype, scaled, scaled_bias
 from liafseq.neurons import Neuron
 from liafseq.ops import Call, Numbers, State, Steps, Weights
@@ -95,9 +95,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     """
 
     kind: ClassVar[Kind]
-    options: Options
     norm: nn.BatchNorm2d | None
-    _traits: tuple[Trait, ...] = ()
 
     def _build(
         self,
@@ -120,19 +118,16 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
             raise TypeError(f"batch_first should be of type bool, got: {type(batch_first).__name__}")
         self.batch_first = batch_first
         self._configure(options)
-        if options.synapse:
-            trait = Trait(
-                "synapse_decay", options.synapse_decay, options.learn_synapse_decay, "fraction", options.share
-            )
-            self._traits += (trait,)
         self.norm = nn.BatchNorm2d(rows, **factory) if options.normalization == "batch" else None
         self._create_recurrent(factory)
         self._create_traits("", out_channels, factory)
         self._reset_more()
 
     def _configure(self, options: Options) -> None:
-        """Keep the options; a neuron's numbers are taken from them here."""
-        self.options = options
+        super()._configure(options)
+        if options.synapse:
+            initial, learn = options.synapse_decay, options.learn_synapse_decay
+            self._traits = (Trait("synapse_decay", initial, learn, "fraction", options.share),)
 
     def _create_recurrent(self, factory: dict[str, Any]) -> None:
         """Parameters beside those of the convolution."""
@@ -232,7 +227,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         name = type(self).__name__
         if packed is not None:
             x, batch_sizes, order, back = packed
-            sizes = tuple(batch_sizes.tolist())
+            sizes = packed_sizes(self, batch_sizes)
             batched = True
             if x.dim() != 4:
                 raise RuntimeError(

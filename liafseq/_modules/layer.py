@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
-from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
+from liafseq._modules.spiking import SpikingModule, orthogonalize, packed_sizes, uniform_bound
 from liafseq._modules.time_loop import autocast_enabled, run_direction
 from liafseq.ops import Steps
 from liafseq.options import Options
@@ -48,12 +48,8 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
 
     # undo nn.RNNBase's bookkeeping for cuDNN
     __setattr__ = nn.Module.__setattr__  # type: ignore[assignment]
-    __setstate__ = nn.Module.__setstate__
     _apply = nn.Module._apply
     _replicate_for_data_parallel = nn.Module._replicate_for_data_parallel
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__.copy()
 
     def _build(
         self,
@@ -216,7 +212,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         packed = input if isinstance(input, PackedSequence) else None
         if packed is not None:
             x, batch_sizes, sorted_indices, unsorted_indices = packed
-            sizes = tuple(batch_sizes.tolist())
+            sizes = packed_sizes(self, batch_sizes)
             batched = True
         else:
             x, batch_sizes, sorted_indices, unsorted_indices, sizes = input, None, None, None, None

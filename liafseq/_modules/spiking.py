@@ -6,14 +6,14 @@ import math
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from liafseq._modules.parameters import Trait, TraitModule
 from liafseq.neurons import Neuron, advance
 from liafseq.ops.types import Numbers, State
 from liafseq.options import Kind, Options
 
-__all__ = ["SpikingModule", "options_repr", "orthogonalize", "uniform_bound"]
+__all__ = ["SpikingModule", "options_repr", "orthogonalize", "packed_sizes", "uniform_bound"]
 
 
 def options_repr(kind: Kind, options: Options) -> str:
@@ -24,6 +24,16 @@ def options_repr(kind: Kind, options: Options) -> str:
     )
 
 
+def packed_sizes(module: nn.Module, batch_sizes: Tensor) -> tuple[int, ...]:
+    """How many sequences each step of packed input has."""
+    if torch._C._get_tracing_state() is not None:
+        name = type(module).__name__
+        raise RuntimeError(
+            f"{name}: a trace would keep the lengths of packed input as constants; trace it on padded input"
+        )
+    return tuple(batch_sizes.tolist())
+
+
 def _is_zero(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
 
@@ -32,12 +42,10 @@ class SpikingModule(TraitModule):
     """What layers, cells and convolutions share: one neuron, its numbers, its state format."""
 
     kind: ClassVar[Kind]
-    options: Options
     neuron: Neuron
 
     def _configure(self, options: Options) -> None:
-        """Keep the options; make the neuron and its numbers of them."""
-        self.options = options
+        super()._configure(options)
         self.state_format = options.state_format
         if options.gated and options.feedback != "output":
             raise ValueError(
@@ -62,12 +70,12 @@ class SpikingModule(TraitModule):
         interval = "signed" if self._signed else "fraction"
         traits = [Trait("decay", options.decay, options.learn_decay, interval, share)]
         if self._signed:
-            traits.append(Trait("gain", options.gain, options.learn_gain, "signed", share))
+            traits.append(Trait("gain", options.gain, options.learn_gain, "gain", share))
         traits.append(Trait("threshold", options.threshold, options.learn_threshold, "positive", share))
         # a leak that is and stays zero costs nothing
         if not _is_zero(options.leak) or options.learn_leak:
             traits.append(Trait("leak", options.leak, options.learn_leak, "any", share))
-        self._traits = tuple(traits)
+        self._traits = (*traits, *self._traits)
 
     @property
     def _signed(self) -> bool:
@@ -116,9 +124,6 @@ class SpikingModule(TraitModule):
         suffix = self._suffixes()[-1]
         values = self._trait_values(suffix, membrane.dtype)
         return advance(membrane, *self._numbers(values), self.neuron)[0]
-
-    def _suffixes(self) -> list[str]:
-        return [""]
 
     def neuron_parameters(self, suffix: str | None = None) -> dict[str, Tensor]:
         """The neuron's numbers as the equations have them: decay, threshold, and gain, leak where used.

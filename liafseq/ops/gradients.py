@@ -120,7 +120,7 @@ def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradi
     """As ``by_reference``, where the input has the potentials: they carry the graph of what they came from."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
-        v0, u = call.membrane, call.input.reshape(-1, call.membrane.shape[1])
+        v0, u = call.membrane, call.input.flatten(0, -2)
         if call.neuron.feedback == "membrane":
             current = u
         else:
@@ -170,7 +170,7 @@ def project(call: Call, *, own: bool = True) -> Tensor:
     """
     input, weights, v0 = call.input, call.weights, call.membrane
     current = input if weights.ih is None else F.linear(input, weights.ih, weights.bias)
-    rows = current.to(v0.dtype).reshape(-1, call.neuron.blocks * v0.shape[1]).contiguous()
+    rows = current.to(v0.dtype).flatten(0, -2).contiguous()
     shared = weights.ih is None and rows.data_ptr() == input.data_ptr()
     return rows.clone() if own and shared else rows
 
@@ -193,7 +193,7 @@ def all_gradients(call: Call, flow: Flow, needs: Gradients) -> Gradients:
     if weights.ih is None:
         d_input, d_ih, d_bias = flow.current.to(input.dtype).reshape(input.shape), None, None
     else:
-        delta, x = flow.current.to(weights.ih.dtype), input.reshape(-1, input.shape[-1])
+        delta, x = flow.current.to(weights.ih.dtype), input.flatten(0, -2)
         d_input = (delta @ weights.ih).to(input.dtype).reshape(input.shape) if needs.input else None
         d_ih = delta.t() @ x.to(delta.dtype) if needs.weight_ih else None
         d_bias = flow.current.sum(0).to(delta.dtype) if needs.bias else None
