@@ -85,7 +85,7 @@ def _loop(call: Call, spike: SpikeFunction) -> tuple[list[Tensor], list[Tensor],
         y_now, v_now = advance(u_now, decay, threshold, leak, neuron, spike)
         outputs.append(y_now)
         us.append(u_now)
-        if rows == v.shape[0]:
+        if steps.sizes is None or rows == v.shape[0]:
             u, y, v = u_now, y_now, v_now
         else:
             u, y, v = (torch.cat([new, old[rows:]]) for new, old in ((u_now, u), (y_now, y), (v_now, v)))

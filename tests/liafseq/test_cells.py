@@ -65,6 +65,16 @@ def test_shapes_and_defaults(cell_type):
     assert cell(x[:0])[0].shape == (0, 4)
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_no_neurons_or_no_inputs_as_torch_allows(cell_type, gated):
+    for sizes in ((3, 0), (0, 4)):
+        cell, x = cell_type(*sizes, gated=gated), torch.randn(2, sizes[0], requires_grad=True)
+        h, c = cell(x, cell(x))
+        assert h.shape == c.shape == nn.GRUCell(*sizes)(x).shape
+        (h.sum() + c.sum()).backward()
+        assert x.grad.shape == x.shape
+
+
 def test_gru_format(cell_type):
     pair, one = cell_type(3, 4), cell_type(3, 4, state_format="gru")
     one.load_state_dict(pair.state_dict())
