@@ -17,7 +17,17 @@ from liafseq.neurons import Neuron
 from liafseq.ops import cpu
 from liafseq.ops.gradients import Arriving, Flow, Passes, all_gradients
 from liafseq.ops.reference import started
-from liafseq.ops.types import Backend, Call, Gradients, Numbers, Result, State, Steps, Weights, any_requires_grad
+from liafseq.ops.types import (
+    Backend,
+    Call,
+    Gradients,
+    Numbers,
+    Result,
+    State,
+    Steps,
+    Weights,
+    any_requires_grad,
+)
 
 __all__ = ["BACKEND"]
 
@@ -101,14 +111,15 @@ def _(*arguments):  # type: ignore[no-untyped-def]
 )
 def _recurrence_backward(*arguments):  # type: ignore[no-untyped-def]
     arriving, kept, (*rest, needed) = Arriving(*arguments[:3]), arguments[3:5], arguments[5 + _COUNT :]
-    call, needs = _call(arguments[5 : 5 + _COUNT], rest), Gradients(*needed, u0=False)
+    call, needs = _call(arguments[5 : 5 + _COUNT], rest), Gradients._make((*needed, False))
     found = _passes().backward(call, kept if call.neuron.gate else kept[1:], arriving, needs)
     if isinstance(found, Flow):
         found = all_gradients(call, found, needs)
     like = call.membrane
+    given: Any = call.tensors
     return tuple(
         (torch.zeros_like(t) if need else like.new_empty(0)) if g is None else g.contiguous()
-        for t, g, need in zip(call.tensors, found[:_COUNT], needed, strict=False)
+        for t, g, need in zip(given, found[:_COUNT], needed, strict=False)
     )
 
 
@@ -139,7 +150,7 @@ _recurrence.register_autograd(_backward, setup_context=_keep)
 
 
 def _supports(call: Call) -> bool:
-    """Whether the operators serve a call, as ``ops.cpu`` says; not while exporting, which wants torch's own."""
+    """Whether the operators serve a call, as ``ops.cpu`` says; an exported graph has torch's own instead."""
     exporting = getattr(torch.compiler, "is_exporting", lambda: True)
     return not exporting() and cpu.supports(call)
 

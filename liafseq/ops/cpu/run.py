@@ -136,7 +136,7 @@ def own_gradients(p: Plan, call: Call, needs: Gradients, sums: Tensor) -> dict[s
         if not getattr(needs, name):
             continue
         bias = name == "bias"
-        like = call.weights.bias if bias else getattr(call.numbers, name)
+        like: Tensor = call.weights.bias if bias else getattr(call.numbers, name)  # type: ignore[assignment]
         length = p.blocks if bias else 1
         total = whole[place : place + length]
         if p.width != p.hidden:

@@ -62,7 +62,8 @@ class _Step(torch.autograd.Function):
         *tensors, u = ctx.saved_tensors
         call = _call(ctx.neuron, tensors)
         need = ctx.needs_input_grad
-        needs = Gradients(need[1], False, False, False, *need[2:5], u0=need[5])
+        decay, threshold, leak, u0 = need[2:]
+        needs = Gradients(need[1], False, False, False, decay, threshold, leak, False, False, u0)
         if torch.is_grad_enabled():
             found = by_reference(call, (None, to_y, to_u), needs)
         else:
@@ -72,12 +73,11 @@ class _Step(torch.autograd.Function):
 
 def _call(neuron: Neuron, tensors: Any) -> Call:
     input, decay, threshold, leak, u0 = tensors
-    return Call(input, Weights(None, None, None), Numbers(decay, threshold, leak), State(None, None, u0), neuron)
+    numbers, state = Numbers(decay, threshold, leak), State(None, None, u0)
+    return Call(input, Weights(None, None, None), numbers, state, neuron)
 
 
-def _backward(
-    call: Call, u: Tensor, to_y: Tensor | None, to_u: Tensor | None, needs: Gradients
-) -> Gradients:
+def _backward(call: Call, u: Tensor, to_y: Tensor | None, to_u: Tensor | None, needs: Gradients) -> Gradients:
     p: Plan = plan(call, "potential")
     arguments = p.backward(tuple(name for name in LEARNED if getattr(needs, name)))
     sums = arguments.sums(p, needs)

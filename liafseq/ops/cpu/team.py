@@ -20,7 +20,7 @@ __all__ = ["Pass"]
 
 @cache
 def _openmp() -> tuple[Any, int, int] | None:
-    """What runs a team of GNU's OpenMP, if this process has it, and the addresses of a thread's two questions."""
+    """GNU's OpenMP, if this process has it: what runs a team, and the addresses of two questions."""
     try:
         maps = Path("/proc/self/maps").read_text()
         found = re.search(r"/\S*/libgomp[^/\s]*", maps)

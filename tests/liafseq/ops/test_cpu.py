@@ -36,7 +36,7 @@ def fresh():
 
 
 @pytest.fixture(params=[128, 256, 512])
-def vectors(request, monkeypatch, fresh):
+def vectors(request, monkeypatch, fresh):  # noqa: ARG001 - one fixture needs the other
     """Vectors of another processor: LLVM makes them of what this one has."""
     monkeypatch.setattr(engine, "vector_bits", lambda: request.param)
 

@@ -186,8 +186,8 @@ def test_not_a_number_reaches_the_output(run, emit, feedback):
     call = make_call(neuron)
     call.input[2, 1] = float("nan")
     output, y, u = run(call)
-    assert output[2:, 1].isnan().all() and y[1].isnan().all() and u[1].isnan().all()
-    assert not output[:, 0].isnan().any() and not output[:2].isnan().any()
+    assert all(part.isnan().all() for part in (output[2:, 1], y[1], u[1]))
+    assert not any(part.isnan().any() for part in (output[:, 0], output[:2]))
 
 
 @pytest.mark.covers(3)
