@@ -51,21 +51,25 @@ def profile(shape: str, model: str, rounds: int) -> None:
     forward, backward = (statistics.median(passes[i + 2 :: 2]) for i in range(2))
     matrix = torch.randn(2048, 2048)
     rate = 2 * 2048**3 / _seconds(lambda: matrix @ matrix, rounds)
-    operations = 6 * steps * batch * sum(p.numel() for n, p in layer.named_parameters() if n.startswith("weight"))
+    operations = (
+        6 * steps * batch * sum(p.numel() for n, p in layer.named_parameters() if n.startswith("weight"))
+    )
     print(f"{model}, {shape}, {torch.get_num_threads()} threads")
     parts = {
         "compiled forward pass": forward,
         "compiled backward pass": backward,
         "torch and Python around them": whole - forward - backward,
         "the whole step": whole,
-        "the limit": operations / rate,
+        "the limit": 6 * steps * batch * weights / rate,
     }
     for name, seconds in parts.items():
         print(f"  {name:30} {1e3 * seconds:9.3f} ms  {seconds / whole:6.1%}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shapes", nargs="+")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--model", default="liaf")
