@@ -51,9 +51,7 @@ def profile(shape: str, model: str, rounds: int) -> None:
     forward, backward = (statistics.median(passes[i + 2 :: 2]) for i in range(2))
     matrix = torch.randn(2048, 2048)
     rate = 2 * 2048**3 / _seconds(lambda: matrix @ matrix, rounds)
-    operations = (
-        6 * steps * batch * sum(p.numel() for n, p in layer.named_parameters() if n.startswith("weight"))
-    )
+    weights = sum(p.numel() for name, p in layer.named_parameters() if name.startswith("weight"))
     print(f"{model}, {shape}, {torch.get_num_threads()} threads")
     parts = {
         "compiled forward pass": forward,
