@@ -10,7 +10,7 @@ from torch.nn import Parameter, init
 
 from liafseq._modules.layer import check_state_type
 from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
-from liafseq._modules.time_loop import run_direction
+from liafseq._modules.time_loop import run_step
 from liafseq.options import Options
 
 __all__ = ["SpikingCellBase"]
@@ -102,7 +102,7 @@ class SpikingCellBase(SpikingModule):
         if not batched:
             input, states = input.unsqueeze(0), tuple(s.unsqueeze(0) for s in states)
         h0, c0 = (None, None) if not states else (None, *states) if len(states) == 1 else states
-        _, h, c = run_direction(self, input.unsqueeze(0), "", h0, c0, input.size(0))
+        h, c = run_step(self, input, "", h0, c0)
         if not batched:
             h, c = h.squeeze(0), c.squeeze(0)
         return c if self.state_format == "gru" else (h, c)
