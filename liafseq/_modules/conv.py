@@ -54,7 +54,7 @@ def over_time(module: Any, x: Any) -> Any:
 
 def _channels_last(x: Tensor) -> Tensor:
     # vmap knows one memory format only
-    if not torch.compiler.is_compiling() and ops.transformed((x,)):
+    if not torch.compiler.is_compiling() and ops.transformed(x):
         return x
     return x.contiguous(memory_format=torch.channels_last)
 

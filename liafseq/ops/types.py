@@ -160,4 +160,8 @@ class Backend(NamedTuple):
 
 
 def any_requires_grad(call: Call) -> bool:
-    return torch.is_grad_enabled() and any(Gradients.needed(call.tensors))
+    if torch.is_grad_enabled():
+        for tensor in call.tensors:
+            if tensor is not None and tensor.requires_grad:
+                return True
+    return False

@@ -7,6 +7,8 @@ rest. Where nothing is multiplied, narrow rows (the channels of a pixel) are rea
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -28,6 +30,8 @@ _LEAST_POTENTIALS = 32768
 """Where nothing is multiplied, potentials of a thread's part, at least."""
 _WIDTH, _WIDEST = 256, 1024
 """Features to which narrower rows are joined, and no more than the second."""
+_FEW = 8192
+"""So few potentials are quicker as they are."""
 _BLOCK = 131072
 """Features of a block of rows that goes through all steps, where nothing is multiplied."""
 _ROOM = 256
@@ -68,12 +72,12 @@ def compiled_pass(spec: Any, forward: bool) -> tuple[Pass, dict[str, int]]:
 class Arguments:
     """The arguments of a pass for each part of the batch; keeps alive what they point to."""
 
-    def __init__(self, run: Pass, places: dict[str, int], table: np.ndarray) -> None:
-        self.run, self.places, self.table = run, places, table
+    def __init__(self, run: Pass, places: dict[str, int], parts: int, table: array[int]) -> None:
+        self.run, self.places, self.parts, self.table = run, places, parts, table
         self.alive: list[Any] = []
 
     def copy(self) -> Arguments:
-        return Arguments(self.run, self.places, self.table.copy())
+        return Arguments(self.run, self.places, self.parts, self.table[:])
 
     def set(self, **values: Any) -> None:
         """Tensors by where they begin."""
@@ -82,14 +86,20 @@ class Arguments:
             if isinstance(value, Tensor):
                 self.alive.append(value)
                 value = value.data_ptr()
-            table[:, places[name]] = value
+            for place in range(places[name], len(table), len(places)):
+                table[place] = value
+
+    def each(self, name: str, values: Iterable[int]) -> None:
+        """A value for each part of the batch."""
+        for part, value in enumerate(values):
+            self.table[part * len(self.places) + self.places[name]] = value
 
     def share(self, **values: Tensor) -> None:
         """Tensors of which each part of the batch has an element."""
         for name, value in values.items():
             self.alive.append(value)
-            size = value.stride(0) * value.itemsize
-            self.table[:, self.places[name]] = [value.data_ptr() + i * size for i in range(len(value))]
+            start, size = value.data_ptr(), value.stride(0) * value.itemsize
+            self.each(name, range(start, start + self.parts * size, size))
 
     def sums(self, p: Plan, needs: Gradients) -> Tensor:
         """Memory for what each thread sums up, in double precision."""
@@ -102,7 +112,7 @@ class Arguments:
         return sums
 
     def __call__(self) -> None:
-        self.run(self.table)
+        self.run(self.table, self.parts)
 
 
 @lru_cache(maxsize=256)
@@ -158,7 +168,8 @@ class Plan:
         lanes = lanes_for(hidden, bits)
         projects = inputs is not None
         self.multiplies = projects or recurrent
-        self.joined = 1 if self.multiplies or neuron.gate else _joined(hidden, sizes)
+        few = sum(sizes) * hidden <= _FEW
+        self.joined = 1 if self.multiplies or neuron.gate or few else _joined(hidden, sizes)
         self.panel = 2 * lanes
         self.width = width_of(hidden, dtype) if self.multiplies else hidden * self.joined
         self.pad = self.width - hidden if self.multiplies else 0
@@ -212,16 +223,17 @@ class Plan:
 
     def _arguments(self, spec: Any, forward: bool) -> Arguments:
         run, places = compiled_pass(spec, forward)
-        found = Arguments(run, places, np.zeros((len(self.cuts), len(places)), np.int64))
+        found = Arguments(run, places, len(self.cuts), array("q", bytes(8 * len(self.cuts) * len(places))))
         same = {
             "starts": self.starts.ctypes.data, "counts": self.counts.ctypes.data, "steps": len(self.counts),
-            "low": [low for low, _ in self.cuts], "high": [high for _, high in self.cuts],
             "block": self.block, "width": self.width, "inputs": self.inputs, "room": self.room,
             "zeros": self.zeros.data_ptr(),
         }  # fmt: skip
         for name, value in same.items():
             if name in places:
-                found.table[:, places[name]] = value
+                found.set(**{name: value})
+        found.each("low", (low for low, _ in self.cuts))
+        found.each("high", (high for _, high in self.cuts))
         return found
 
     # tensors as the passes read them, and back

@@ -39,7 +39,7 @@ def _forward(call: Call) -> tuple[Tensor, Tensor]:
     arguments = p.forward()
     current, u0 = p.wide(call.input), p.wide(call.membrane)
     # returned as they are: views of them could not be changed in place
-    u, y = (torch.empty(call.membrane.shape, dtype=p.dtype) for _ in range(2))
+    u, y = torch.empty_like(u0), torch.empty_like(u0)
     arguments.set(
         input=current, input_stride=p.columns, v=u0, u=u, output=y, keep=1, current=current, **p.numbers(call)
     )
