@@ -66,6 +66,10 @@ class SpikingCellBase(SpikingModule):
         return f"{self.input_size}, {self.hidden_size}{bias}{self._options_repr()}"
 
     def _check(self, input: Tensor, states: tuple[Tensor, ...]) -> None:
+        shape = input.shape
+        expected = (*shape[:-1], self.hidden_size)
+        if shape[-1:] == (self.input_size,) and len(shape) < 3 and all(s.shape == expected for s in states):
+            return
         name = type(self).__name__
         if input.dim() not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
@@ -103,6 +107,8 @@ class SpikingCellBase(SpikingModule):
             input, states = input.unsqueeze(0), tuple(s.unsqueeze(0) for s in states)
         h0, c0 = (None, None) if not states else (None, *states) if len(states) == 1 else states
         h, c = run_step(self, input, "", h0, c0)
+        # the backward pass keeps the potential; this one may be changed in place
+        c = c.clone() if c.requires_grad else c
         if not batched:
             h, c = h.squeeze(0), c.squeeze(0)
         return c if self.state_format == "gru" else (h, c)

@@ -216,7 +216,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         never = torch.full((), torch.finfo(decay.dtype).max, dtype=decay.dtype, device=decay.device)
         out, _, last = ops.recurrence(
             Call(
-                current, Weights(None, None, None), Numbers(decay, never, None), State(rest, None),
+                current, Weights(), Numbers(decay, never, None), State(rest, None),
                 _INTEGRATOR, Steps(layout.sizes),
             )
         )  # fmt: skip

@@ -18,9 +18,6 @@ __all__ = [
     "scaled_bias", "start",
 ]  # fmt: skip
 
-_WHOLE = Weights(None, None, None)
-"""Of a current that has all products."""
-
 
 def membrane_dtype(dtype: torch.dtype) -> torch.dtype:
     """The membrane integrates in float32 at least: halves lose small currents on it."""
@@ -67,9 +64,12 @@ def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _weights(module: SpikingModule, suffix: str) -> tuple[Any, Any, Any, Any]:
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weight_ih, weight_hh, b_ih, b_hh = (getattr(module, name + suffix, None) for name in names)
-    return weight_ih, weight_hh, b_ih, b_hh
+    return (
+        getattr(module, "weight_ih" + suffix),
+        getattr(module, "weight_hh" + suffix, None),
+        getattr(module, "bias_ih" + suffix, None),
+        getattr(module, "bias_hh" + suffix, None),
+    )
 
 
 def start(
@@ -123,14 +123,14 @@ def run_step(
     state = start(h0, c0, (len(x), hidden), precise, x.device)
     current = _cast(F.linear(_cast(x, weight_ih.dtype), weight_ih, b_ih), precise)
     if weight_hh is not None:
-        read = read_first(state, numbers, module.neuron)
+        read: Any = read_first(state, numbers, module.neuron)
         # zeros are read, too: W_hh has a gradient at each call
         read = state.v if read is None else read
         current = current + _cast(F.linear(_cast(read, weight_hh.dtype), weight_hh, b_hh), precise)
     gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
     current = current if gain is None else current * gain
     current = current if offset is None else current + offset
-    _, y, u = ops.recurrence(Call(current.unsqueeze(0), _WHOLE, numbers, state, module.neuron))
+    _, y, u = ops.recurrence(Call(current.unsqueeze(0), Weights(), numbers, state, module.neuron))
     return _cast(y, x.dtype), _cast(u, x.dtype)
 
 

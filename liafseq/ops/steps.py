@@ -34,7 +34,7 @@ def _one(call: Call, current: Tensor, state: State) -> tuple[Tensor, Tensor]:
     read = read_first(state, call.numbers, call.neuron)
     if read is not None:
         current = current + times(read, weight)
-    own = Call(current.unsqueeze(0), Weights(None, None, None), call.numbers, state, call.neuron)
+    own = Call(current.unsqueeze(0), Weights(), call.numbers, state, call.neuron)
     _, y, u = ops.recurrence(own)
     return y, u
 

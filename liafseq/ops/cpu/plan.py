@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -72,27 +72,32 @@ def compiled_pass(spec: Any, forward: bool) -> tuple[Pass, dict[str, int]]:
 class Arguments:
     """The arguments of a pass for each part of the batch; keeps alive what they point to."""
 
-    def __init__(self, run: Pass, places: dict[str, int], parts: int, table: array[int]) -> None:
-        self.run, self.places, self.parts, self.table = run, places, parts, table
+    def __init__(self, run: Pass, places: dict[str, int], parts: int) -> None:
+        self.run, self.places, self.parts = run, places, parts
+        # those of the first part, and what the others have instead
+        self.first = array("q", bytes(8 * len(places)))
+        self.others: dict[int, Sequence[int]] = {}
         self.alive: list[Any] = []
 
     def copy(self) -> Arguments:
-        return Arguments(self.run, self.places, self.parts, self.table[:])
+        found = object.__new__(Arguments)
+        found.run, found.places, found.parts = self.run, self.places, self.parts
+        found.first, found.others, found.alive = self.first[:], self.others.copy(), []
+        return found
 
     def set(self, **values: Any) -> None:
         """Tensors by where they begin."""
-        table, places = self.table, self.places
+        first, places, alive = self.first, self.places, self.alive
         for name, value in values.items():
             if isinstance(value, Tensor):
-                self.alive.append(value)
+                alive.append(value)
                 value = value.data_ptr()
-            for place in range(places[name], len(table), len(places)):
-                table[place] = value
+            first[places[name]] = value
 
-    def each(self, name: str, values: Iterable[int]) -> None:
+    def each(self, name: str, values: Sequence[int]) -> None:
         """A value for each part of the batch."""
-        for part, value in enumerate(values):
-            self.table[part * len(self.places) + self.places[name]] = value
+        place = self.places[name]
+        self.first[place], self.others[place] = values[0], values[1:]
 
     def share(self, **values: Tensor) -> None:
         """Tensors of which each part of the batch has an element."""
@@ -105,14 +110,20 @@ class Arguments:
         """Memory for what each thread sums up, in double precision."""
         rows = needs.decay + needs.threshold + needs.leak + p.blocks * needs.bias
         sums = torch.zeros(len(p.cuts), rows, p.width, dtype=torch.float64)
-        if rows:
+        if rows and p.dtype == torch.float64:
             self.share(sums=sums)
-            if p.dtype != torch.float64:
-                self.share(step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
+        elif rows:
+            self.share(sums=sums, step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
         return sums
 
     def __call__(self) -> None:
-        self.run(self.table, self.parts)
+        table = self.first
+        if self.parts > 1:
+            table = table * self.parts
+            for place, values in self.others.items():
+                for part, value in enumerate(values, 1):
+                    table[part * len(self.places) + place] = value
+        self.run(table, self.parts)
 
 
 @lru_cache(maxsize=256)
@@ -223,7 +234,7 @@ class Plan:
 
     def _arguments(self, spec: Any, forward: bool) -> Arguments:
         run, places = compiled_pass(spec, forward)
-        found = Arguments(run, places, len(self.cuts), array("q", bytes(8 * len(self.cuts) * len(places))))
+        found = Arguments(run, places, len(self.cuts))
         same = {
             "starts": self.starts.ctypes.data, "counts": self.counts.ctypes.data, "steps": len(self.counts),
             "block": self.block, "width": self.width, "inputs": self.inputs, "room": self.room,
@@ -232,8 +243,8 @@ class Plan:
         for name, value in same.items():
             if name in places:
                 found.set(**{name: value})
-        found.each("low", (low for low, _ in self.cuts))
-        found.each("high", (high for _, high in self.cuts))
+        found.each("low", [low for low, _ in self.cuts])
+        found.each("high", [high for _, high in self.cuts])
         return found
 
     # tensors as the passes read them, and back
