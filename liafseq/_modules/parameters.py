@@ -148,10 +148,10 @@ class TraitModule(nn.Module):
             if trait.learn:
                 value = getattr(self, trait.name + suffix)
                 inside = CONSTRAINTS[trait.constraint].inside
-                values[trait.name] = inside(value if dtype is None else value.to(dtype))
+                values[trait.name] = inside(value if dtype in (None, value.dtype) else value.to(dtype))
             else:
                 value = getattr(self, f"fixed_{trait.name}{suffix}")
-                values[trait.name] = value if dtype is None else value.to(dtype)
+                values[trait.name] = value if dtype in (None, value.dtype) else value.to(dtype)
         return values
 
     def _unconstrained(self, name: str, suffix: str, dtype: torch.dtype) -> Tensor:

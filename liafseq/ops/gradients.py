@@ -130,11 +130,7 @@ def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradi
         else:
             _, v = advance(u, *call.numbers, call.neuron)
             current = u - previous(v, v0, call.sizes, call.steps.reverse)
-        # by other names, so that their gradients are those with the others held fixed
-        all_tensors = (current.view_as(call.input), *call.tensors[1:])
-        given = [None if t is None else t.view_as(t) for t in all_tensors]
-        given = [t if t is None or t.requires_grad else t.requires_grad_() for t in given]
-        own = call.with_tensors(given)
+        own = _apart(call._replace(input=current.view_as(call.input)))
         results = reference.trace(own)
     *rest, to_u = arriving
     to_u = None if to_u is None else to_u.view_as(call.input)
@@ -143,7 +139,17 @@ def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradi
 
 def by_reference(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
     """The gradients of a double backward: those of the reference, kept differentiable."""
-    return _gradients(call, reference.run(call), arriving, needs, create_graph=True)
+    own = _apart(call)
+    return _gradients(own, reference.run(own), arriving, needs, create_graph=True)
+
+
+def _apart(call: Call) -> Call:
+    """The same tensors by other names, so that their gradients are those with the others held fixed.
+
+    A weight may have been made of the decay.
+    """
+    given = [None if t is None else t.view_as(t) for t in call.tensors]
+    return call.with_tensors([t if t is None or t.requires_grad else t.requires_grad_() for t in given])
 
 
 def _gradients(

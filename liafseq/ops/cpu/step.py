@@ -20,7 +20,7 @@ __all__ = ["run", "serves"]
 
 
 def serves(call: Call) -> bool:
-    """Whether a call is one step of this kind, from rest or from a membrane potential."""
+    """Whether a call is one step of this kind, from a membrane potential."""
     weights, steps = call.weights, call.steps
     one = steps.sizes is None and call.input.shape[0] == 1
     return one and weights.ih is None and weights.hh is None and call.state.v is None
@@ -39,7 +39,7 @@ def _forward(call: Call) -> tuple[Tensor, Tensor]:
     arguments = p.forward()
     current, u0 = p.wide(call.input), p.wide(call.membrane)
     # returned as they are: views of them could not be changed in place
-    u, y = (torch.empty(call.membrane.shape, dtype=p.dtype) for _ in range(2))
+    u, y = torch.empty_like(u0), torch.empty_like(u0)
     arguments.set(
         input=current, input_stride=p.columns, v=u0, u=u, output=y, keep=1, current=current, **p.numbers(call)
     )
@@ -50,8 +50,7 @@ def _forward(call: Call) -> tuple[Tensor, Tensor]:
 class _Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, neuron: Neuron, *tensors: Any) -> tuple[Tensor, Tensor]:
-        call = _call(neuron, tensors)
-        y, u = _forward(call)
+        y, u = _forward(_call(neuron, tensors))
         ctx.save_for_backward(*tensors, u)
         ctx.neuron = neuron
         ctx.set_materialize_grads(False)
@@ -61,9 +60,8 @@ class _Step(torch.autograd.Function):
     def backward(ctx: Any, to_y: Tensor | None, to_u: Tensor | None) -> tuple[Tensor | None, ...]:
         *tensors, u = ctx.saved_tensors
         call = _call(ctx.neuron, tensors)
-        need = ctx.needs_input_grad
-        decay, threshold, leak, u0 = need[2:]
-        needs = Gradients(need[1], False, False, False, decay, threshold, leak, False, False, u0)
+        _, input, decay, threshold, leak, u0 = ctx.needs_input_grad
+        needs = Gradients(input, False, False, False, decay, threshold, leak, False, False, u0)
         if torch.is_grad_enabled():
             found = by_reference(call, (None, to_y, to_u), needs)
         else:
@@ -73,24 +71,22 @@ class _Step(torch.autograd.Function):
 
 def _call(neuron: Neuron, tensors: Any) -> Call:
     input, decay, threshold, leak, u0 = tensors
-    numbers, state = Numbers(decay, threshold, leak), State(None, None, u0)
-    return Call(input, Weights(None, None, None), numbers, state, neuron)
+    return Call(input, Weights(), Numbers(decay, threshold, leak), State(None, None, u0), neuron)
 
 
 def _backward(call: Call, u: Tensor, to_y: Tensor | None, to_u: Tensor | None, needs: Gradients) -> Gradients:
     p: Plan = plan(call, "potential")
     arguments = p.backward(tuple(name for name in LEARNED if getattr(needs, name)))
     sums = arguments.sums(p, needs)
-    u0 = p.wide(call.membrane)
-    d_input, d_u0 = p.new(p.rows, p.columns), torch.zeros_like(u)
+    current, u0 = p.wide(call.input), p.wide(call.membrane)
+    d_input, d_u0 = torch.empty_like(current), torch.zeros_like(u)
     arguments.share(gy=p.parts(p.most, p.width))
     arguments.set(
-        u=u, v0=u0, current=p.wide(call.input), back_v=d_u0, d_input=d_input, to_y=p.zeros, **p.numbers(call)
-    )
-    for name, gradient in (("to_output", to_y), ("to_u", to_u)):
-        arguments.set(**{name: p.zeros if gradient is None else p.wide(gradient)})
-        arguments.set(**{f"{name}_stride": 0 if gradient is None else p.width})
+        u=u, v0=u0, current=current, back_v=d_u0, d_input=d_input, to_y=p.zeros,
+        to_output=p.zeros if to_y is None else p.wide(to_y), to_output_stride=0 if to_y is None else p.width,
+        to_u=p.zeros if to_u is None else p.wide(to_u), to_u_stride=0 if to_u is None else p.width,
+        **p.numbers(call),
+    )  # fmt: skip
     arguments()
     found = own_gradients(p, call, needs, sums)
-    found |= {"input": d_input.view(call.input.shape), "u0": d_u0}
-    return Gradients(**{name: g for name, g in found.items() if getattr(needs, name)})
+    return Gradients(input=d_input, u0=d_u0 if needs.u0 else None, **found)

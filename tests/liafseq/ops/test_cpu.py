@@ -63,6 +63,7 @@ def test_threads_share_the_batch(choices, layout, threads, openmp, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(plan, "_LEAST_ROWS", 1)
     monkeypatch.setattr(plan, "_LEAST_POTENTIALS", 1)
+    monkeypatch.setattr(plan, "_FEW", 0)
     if not openmp:
         monkeypatch.setattr(team, "_openmp", lambda: None)
     call = make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout])
@@ -78,6 +79,7 @@ def test_little_room(choices, layout, monkeypatch):
     monkeypatch.setattr(plan, "_ROOM", 1)
     monkeypatch.setattr(plan, "_BLOCK", 10)
     monkeypatch.setattr(plan, "_WIDTH", 15)
+    monkeypatch.setattr(plan, "_FEW", 0)
     assert_parity(run, make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout]))
 
 
