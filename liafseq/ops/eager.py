@@ -24,7 +24,7 @@ from liafseq.ops.gradients import Arriving, Flow, Forward, Passes, differentiabl
 from liafseq.ops.reference import blocks, product
 from liafseq.ops.types import Backend, Call, Gradients
 
-__all__ = ["BACKEND"]
+__all__ = ["BACKEND", "PASSES"]
 
 
 def _step_function(x: Tensor, *_: Any) -> Tensor:
@@ -192,7 +192,6 @@ def _leak(call: Call, delta: Tensor, needs: Gradients) -> dict[str, Tensor]:
     return {"leak": delta.sum_to_size(leak.shape)}
 
 
-BACKEND = Backend(
-    "torch", lambda call: call.product is None, partial(differentiable, Passes(_forward, _backward))
-)
+PASSES = Passes(_forward, _backward)
+BACKEND = Backend("torch", lambda call: call.product is None, partial(differentiable, PASSES))
 """Serves every call whose W_hh is a matrix."""
