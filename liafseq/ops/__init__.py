@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from liafseq import surrogate
-from liafseq.ops import cpu, eager, operator, reference, steps
+from liafseq.ops import cpu, eager, operator, reference, steps, triton
 from liafseq.ops.types import Backend, Call, Numbers, Product, Result, State, Steps, Weights
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "transformed",
 ]  # fmt: skip
 
-BACKENDS: tuple[Backend, ...] = (steps.BACKEND, cpu.BACKEND, eager.BACKEND)
+BACKENDS: tuple[Backend, ...] = (steps.BACKEND, triton.BACKEND, cpu.BACKEND, eager.BACKEND)
 """In order of preference; one of them serves every call."""
 _REFERENCE = Backend("reference", lambda _: True, reference.run)
 

@@ -24,7 +24,7 @@ from liafseq.ops.gradients import Arriving, Flow, Forward, Passes, differentiabl
 from liafseq.ops.reference import blocks, product
 from liafseq.ops.types import Backend, Call, Gradients
 
-__all__ = ["BACKEND"]
+__all__ = ["BACKEND", "PASSES"]
 
 
 def _step_function(x: Tensor, *_: Any) -> Tensor:
@@ -186,7 +186,6 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     return Flow(current, read, decay, threshold, leak, back_v, back_y)
 
 
-BACKEND = Backend(
-    "torch", lambda call: call.product is None, partial(differentiable, Passes(_forward, _backward))
-)
+PASSES = Passes(_forward, _backward)
+BACKEND = Backend("torch", lambda call: call.product is None, partial(differentiable, PASSES))
 """Serves every call whose W_hh is a matrix."""
