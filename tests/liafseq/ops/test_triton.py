@@ -9,7 +9,9 @@ import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import ptx
 import pytest
 import torch
 from calls import (
@@ -109,7 +111,7 @@ def kernel(request):
 on_both = pytest.mark.usefixtures("kernel")
 
 
-@pytest.mark.covers(2)
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("share", ["layer", "neuron"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("emit", "choices"), PLAIN + GATED, ids=str)
@@ -232,7 +234,7 @@ def test_given_currents_no_leak_no_initial_output(layout, feedback):
     assert torch.equal(call.input, before), "a given current must not be overwritten"
 
 
-@pytest.mark.covers(2)
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("length", [1, 3])
 @pytest.mark.parametrize(("emit", "choices"), PLAIN + GATED, ids=str)
@@ -550,6 +552,35 @@ def test_what_is_served(monkeypatch):
 def test_importing_it_imports_no_triton():
     code = "import sys, liafseq; sys.exit('triton' in sys.modules or 'liafseq.ops.triton.run' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_bank_conflicts_are_seen():
+    """A column of an unswizzled matrix of 128 numbers lies in one bank; side by side they lie in all."""
+    assert ptx.ways("ld.shared.b32", [512 * lane for lane in range(32)]) == 32
+    assert ptx.ways("ld.shared.b32", [4 * lane for lane in range(32)]) == 1
+    assert ptx.ways("ld.shared.b32", [0] * 32) == 1
+    assert ptx.ways("ld.shared.v4.b32", [16 * lane for lane in range(32)]) == 1
+    assert ptx.ways("ldmatrix.sync.aligned.m8n8.x4.shared.b16", [256 * lane for lane in range(32)]) == 8
+    lines = """
+        mov.u32 %r1, %tid.x;
+        shl.b32 %r2, %r1, 9;
+    $L__loop:
+        ld.shared.b32 %r4, [%r2+128];
+        bar.sync 0;
+        @%p1 bra $L__loop;
+    """
+    loop = ptx.Loop.largest(lines)
+    assert (loop.barriers, loop.conflicts) == (1, (1, 31, 32, 0))
+
+
+@pytest.mark.exhaustive
+def test_kernels_compile_and_keep_to_what_they_may_use():
+    script = Path(__file__).with_name("compile_triton.py")
+    quiet = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=quiet, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.fixture
