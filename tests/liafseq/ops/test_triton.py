@@ -28,10 +28,11 @@ from calls import (
     make_call,
     results,
 )
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from liafseq import DALIF, LIAF, MLIF, ops
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import Numbers, State, Steps, Weights, reference
+from liafseq.ops import Numbers, State, Steps, Weights, operator, reference
 from liafseq.ops import triton as backend
 from liafseq.ops.gradients import differentiable
 from liafseq.ops.types import Gradients
@@ -549,6 +550,43 @@ def test_what_is_served(monkeypatch):
     assert not served()
 
 
+def on_fake_gpu(t):
+    return torch.empty(t.shape, dtype=t.dtype, device="cuda")
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["triton", "torch"])
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+@pytest.mark.parametrize("layout", ["dense", "packed-reverse"])
+def test_the_operator_of_a_gpu(layout, feedback, trusted, monkeypatch):
+    """Its passes, and torch's in their place, keep what its backward and its shapes expect."""
+    gpu = operator._DEVICES["cuda"]
+    monkeypatch.setitem(operator._DEVICES, "cpu", gpu._replace(supports=lambda _: True))
+    monkeypatch.setattr(backend, "supports", lambda _: trusted)
+    call = make_call(Neuron(surrogate="arctan", **FEEDBACKS[feedback]), LAYOUTS[layout])
+    assert_parity(operator.BACKEND.run, call, **TOLERANCE)
+    rest = [getattr(call.neuron, name) for name in operator._FIELDS]
+    given = [*call.tensors[:9], *rest, list(call.steps.sizes or ()), call.steps.reverse]
+    found = operator._recurrence(*given, True)
+    sizes = operator._kept_sizes(call, True)
+    assert tuple(t.numel() for t in found[3:]) == sizes
+    with FakeTensorMode():
+        fake = [on_fake_gpu(t) if isinstance(t, torch.Tensor) else t for t in given]
+        shapes = operator._recurrence(*fake, True)
+    assert [t.shape for t in shapes] == [t.shape for t in found]
+    assert {t.device.type for t in shapes} == {"cuda"}
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_a_compiler_is_told_of_a_gpu_by_its_kind_alone(feedback, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: pytest.fail("asked the device"))
+    call = single(make_call(Neuron(**FEEDBACKS[feedback])))
+    with FakeTensorMode():
+        fake = [None if t is None else on_fake_gpu(t) for t in call.tensors]
+        assert operator.BACKEND.supports(call.with_tensors(fake))
+    monkeypatch.setattr(backend, "_AVAILABLE", False)
+    assert not operator.BACKEND.supports(call.with_tensors(fake))
+
+
 def test_importing_it_imports_no_triton():
     code = "import sys, liafseq; sys.exit('triton' in sys.modules or 'liafseq.ops.triton.run' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -593,6 +631,7 @@ def trusted(call):
 
 
 @pytest.mark.usefixtures("_untried")
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("feedback", FEEDBACKS)
