@@ -119,7 +119,8 @@ def _shares(call: Call, current: Tensor, before: Tensor) -> tuple[Tensor, Tensor
 
 def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gradients) -> Flow:
     neuron, v0 = call.neuron, call.membrane
-    potentials, feedback, gated = kept[-1], neuron.feedback, neuron.gate is not None
+    potentials = kept[-1].view(-1, v0.shape[1])
+    feedback, gated = neuron.feedback, neuron.gate is not None
     weight: Any = call.weights.hh
     # with a gate the leak is in u
     wanted = [needs.decay, needs.threshold, needs.leak and not gated]
@@ -127,7 +128,7 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     local = _Local(call, potentials, own)
     shares = of_v = None
     if gated:
-        of_v, shares = _shares(call, kept[0], previous(local.v, v0, call.sizes, call.steps.reverse))
+        of_v, shares = _shares(call, kept[0].view(len(potentials), -1), previous(local.v, v0, call.sizes, call.steps.reverse))
 
     # what arrives at y and at v from the future, kept per sequence and, for the neuron's own
     # numbers, per step

@@ -11,8 +11,8 @@ __all__ = ["fits", "interpreted", "padded", "precision", "shared_memory"]
 
 SHARED_MEMORY = 160 * 1024
 """Bytes of shared memory a program may have on compute capability 8.0, the smaller one of 8.0 and 9.0."""
-ROWS = 16
-"""Sequences whose values lie beside W_hh, at most."""
+BESIDE = 32 * 4
+"""Bytes for each neuron beside W_hh: what it reads, and tiles on their way from one layout to another."""
 
 
 @functools.cache
@@ -66,5 +66,5 @@ def fits(hidden: int, dtype: torch.dtype, blocks: int, device: torch.device | st
     ([True, True, False], [True, False])
     """
     size = padded(hidden)
-    needed = blocks * size * size * dtype.itemsize + ROWS * size * 4
+    needed = blocks * size * size * dtype.itemsize + size * BESIDE
     return needed <= shared_memory(torch.device(device))

@@ -23,12 +23,24 @@ COUNTS = ["steps", "batch", "decay_stride", "threshold_stride", "leak_stride"]
 
 
 @triton.jit
-def product(w, r, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
-    """w r in w's precision, summed in float32 (float64 for float64)."""
+def product(w, r, to, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
+    """to + w r in w's precision, summed in float32 (float64 for float64)."""
     r = r.to(w.dtype)
     if WIDEN:  # the interpreter multiplies bfloat16's bit patterns
         w, r = w.to(tl.float32), r.to(tl.float32)
-    return tl.dot(w, r, input_precision=PRECISION)
+    return tl.dot(w, r, to, input_precision=PRECISION)
+
+
+@triton.jit
+def _both(x, gate, ROWS: tl.constexpr, COLS: tl.constexpr):
+    """The tile of a gate below that of the current."""
+    return tl.reshape(tl.permute(tl.join(x, gate), (2, 0, 1)), [2 * COLS, ROWS])
+
+
+@triton.jit
+def _halves(both, ROWS: tl.constexpr, COLS: tl.constexpr):
+    """Current and gate of such a tile."""
+    return tl.split(tl.permute(tl.reshape(both, [2, COLS, ROWS]), (1, 2, 0)))
 
 
 @triton.jit
@@ -96,45 +108,39 @@ def forward(
     alpha = _number(decay, cols, decay_stride, hidden, 0.0)
     theta = _number(threshold, cols, threshold_stride, hidden, 1.0)
     beta = _number(leak, cols, leak_stride, hidden, 0.0)
+    # the columns of the current: with a gate its own behind those of the neurons
+    tall = tl.arange(0, 2 * COLS if GATED else COLS)[:, None]
+    neuron = tl.program_id(1) * COLS + tall % COLS
+    within = neuron + tall // COLS * hidden
+    whole_inside = (rows < batch) & (neuron < hidden)
     if weight is not None:
         k = tl.arange(0, COLS)[None, :]
-        square = (cols < hidden) & (k < hidden)
-        w = tl.load(weight + cols * to_row + k * to_col, mask=square, other=0.0)
-        if GATED:
-            w_gate = tl.load(weight + (cols + hidden) * to_row + k * to_col, mask=square, other=0.0)
+        w = tl.load(weight + within * to_row + k * to_col, mask=(neuron < hidden) & (k < hidden), other=0.0)
     v = tl.load(v0 + state, mask=inside, other=0.0)
     y = tl.load(y0 + state, mask=inside, other=0.0) if y0 is not None else tl.zeros([COLS, ROWS], v.dtype)
     length = tl.load(lengths + rows, mask=rows < batch, other=0) if PACKED else steps
     count = _longest(lengths, steps, ROWS)
     t = count - 1 if REVERSE else count * 0
-    there = _row(offsets, t, rows, batch) * width + cols
-    ready = _active(inside, t, length, PACKED)
-    x = tl.load(current + there, mask=ready, other=0.0)
-    g = tl.load(current + there + hidden, mask=ready, other=0.0) if GATED else x
+    there = _row(offsets, t, rows, batch) * width + within
+    x = tl.load(current + there, mask=_active(whole_inside, t, length, PACKED), other=0.0)
     for step in tl.range(0, count, num_stages=STAGES):
         t = count - 1 - step if REVERSE else step
         row = _row(offsets, t, rows, batch)
         here = row * hidden + cols
         active = _active(inside, t, length, PACKED)
+        ready = _active(whole_inside, t, length, PACKED)
         if weight is None:
-            x = tl.load(current + row * width + cols, mask=active, other=0.0)
-            if GATED:
-                g = tl.load(current + row * width + cols + hidden, mask=active, other=0.0)
+            x = tl.load(current + row * width + within, mask=ready, other=0.0)
         else:  # the next step's current is on its way while this step's product runs
             after = tl.maximum(t - 1, 0) if REVERSE else tl.minimum(t + 1, count - 1)
-            there = _row(offsets, after, rows, batch) * width + cols
-            ready = _active(inside, after, length, PACKED)
-            x_after = tl.load(current + there, mask=ready, other=0.0)
+            there = _row(offsets, after, rows, batch) * width + within
+            x_after = tl.load(current + there, mask=_active(whole_inside, after, length, PACKED), other=0.0)
+            x = product(w, v if NEURON.feedback == "membrane" else y, x, PRECISION, WIDEN)
             if GATED:
-                g_after = tl.load(current + there + hidden, mask=ready, other=0.0)
-            r = v if NEURON.feedback == "membrane" else y
-            x += product(w, r, PRECISION, WIDEN)
-            if GATED:
-                g += product(w_gate, r, PRECISION, WIDEN)
-                tl.store(whole + row * width + cols, x, mask=active)
-                tl.store(whole + row * width + cols + hidden, g, mask=active)
+                tl.store(whole + row * width + within, x, mask=ready)
         if GATED:
-            u = integrate(v, x, g, beta, NEURON)
+            own, gate = _halves(x, ROWS, COLS)
+            u = integrate(v, own, gate, beta, NEURON)
         elif NEURON.feedback == "membrane":
             u = x
         else:
@@ -149,8 +155,6 @@ def forward(
             y, v = y_now, v_now
         if weight is not None:
             x = x_after
-            if GATED:
-                g = g_after
 
 
 @triton.jit(do_not_specialize=COUNTS)
@@ -200,36 +204,51 @@ def backward(
     if dy is None:
         alpha = _number(decay, cols, decay_stride, hidden, 0.0)
         theta = _number(threshold, cols, threshold_stride, hidden, 1.0)
+    tall = tl.arange(0, 2 * COLS if GATED else COLS)[:, None]
+    neuron = tl.program_id(1) * COLS + tall % COLS
+    within = neuron + tall // COLS * hidden
+    whole_inside = (rows < batch) & (neuron < hidden)
     if weight is not None:
-        k = tl.arange(0, COLS)[None, :]
-        square = (cols < hidden) & (k < hidden)
-        w = tl.load(weight + k * hidden + cols, mask=square, other=0.0)
-        if GATED:
-            w_gate = tl.load(weight + (k + hidden) * hidden + cols, mask=square, other=0.0)
+        k = tl.arange(0, 2 * COLS if GATED else COLS)[None, :]
+        of_current = k % COLS + k // COLS * hidden
+        w = tl.load(
+            weight + of_current * hidden + cols, mask=(cols < hidden) & (k % COLS < hidden), other=0.0
+        )
     length = tl.load(lengths + rows, mask=rows < batch, other=0) if PACKED else steps
     count = _longest(lengths, steps, ROWS)
     # what arrives at a step from the one that ran after it; at each sequence's last step from outside
+    ENDS: tl.constexpr = PACKED and not REVERSE
     zero = tl.zeros([COLS, ROWS], dtype)
-    to_v = zero
-    to_y = tl.load(grad_y + state, mask=inside, other=0.0) if grad_y is not None else zero
-    to_u = tl.load(grad_u + state, mask=inside, other=0.0) if grad_u is not None else zero
+    gv = zero
+    gy = tl.load(grad_y + state, mask=inside, other=0.0) if grad_y is not None and not ENDS else zero
+    to_u = tl.load(grad_u + state, mask=inside, other=0.0) if grad_u is not None and not ENDS else zero
     t = count * 0 if REVERSE else count - 1
+    here = _row(offsets, t, rows, batch) * hidden + cols
+    ready = _active(inside, t, length, PACKED)
+    if to_output is not None:
+        gy += tl.load(to_output + here, mask=ready, other=0.0)
     if weight is not None:
-        there = _row(offsets, t, rows, batch) * hidden + cols
-        ready = _active(inside, t, length, PACKED)
-        a = tl.load(dy + there, mask=ready, other=0.0)
-        b = tl.load(dv + there, mask=ready, other=0.0)
-        g = tl.load(to_output + there, mask=ready, other=0.0) if to_output is not None else zero
+        a = tl.load(dy + here, mask=ready, other=0.0)
+        b = tl.load(dv + here, mask=ready, other=0.0)
         if GATED:
-            o = tl.load(opened + there, mask=ready, other=0.0)
-            s = tl.load(gating + there, mask=ready, other=0.0)
+            o = tl.load(opened + here, mask=ready, other=0.0)
+            s = tl.load(gating + here, mask=ready, other=0.0)
     for step in tl.range(0, count, num_stages=STAGES):
         t = step if REVERSE else count - 1 - step
         row = _row(offsets, t, rows, batch)
         here = row * hidden + cols
         active = _active(inside, t, length, PACKED)
-        if weight is None:
-            g = tl.load(to_output + here, mask=active, other=0.0) if to_output is not None else zero
+        after = tl.minimum(t + 1, count - 1) if REVERSE else tl.maximum(t - 1, 0)
+        there = _row(offsets, after, rows, batch) * hidden + cols
+        ready = _active(inside, after, length, PACKED)
+        g_after = tl.load(to_output + there, mask=ready, other=0.0) if to_output is not None else zero
+        if weight is not None:
+            a_after = tl.load(dy + there, mask=ready, other=0.0)
+            b_after = tl.load(dv + there, mask=ready, other=0.0)
+            if GATED:
+                o_after = tl.load(opened + there, mask=ready, other=0.0)
+                s_after = tl.load(gating + there, mask=ready, other=0.0)
+        else:
             if dy is None:
                 u = tl.load(potentials + here, mask=active, other=0.0)
                 _, a, b, _, _ = sensitivity(u, alpha, theta, NEURON)
@@ -239,18 +258,13 @@ def backward(
             if GATED:
                 o = tl.load(opened + here, mask=active, other=0.0)
                 s = tl.load(gating + here, mask=active, other=0.0)
-        else:
-            after = tl.minimum(t + 1, count - 1) if REVERSE else tl.maximum(t - 1, 0)
-            there = _row(offsets, after, rows, batch) * hidden + cols
-            ready = _active(inside, after, length, PACKED)
-            a_after = tl.load(dy + there, mask=ready, other=0.0)
-            b_after = tl.load(dv + there, mask=ready, other=0.0)
-            g_after = tl.load(to_output + there, mask=ready, other=0.0) if to_output is not None else zero
-            if GATED:
-                o_after = tl.load(opened + there, mask=ready, other=0.0)
-                s_after = tl.load(gating + there, mask=ready, other=0.0)
-        gy = g + to_y
-        d = gy * a + to_v * b
+        if ENDS:  # sequences end at different steps
+            last = active & (rows * 0 + t == length - 1)
+            if grad_y is not None:
+                gy += tl.load(grad_y + state, mask=last, other=0.0)
+            if grad_u is not None:
+                to_u = tl.load(grad_u + state, mask=last, other=0.0)
+        d = gy * a + gv * b
         if grad_u is not None:
             d += to_u
         if PACKED:
@@ -258,30 +272,24 @@ def backward(
         tl.store(delta + here, d, mask=active)
         if at_y is not None:
             tl.store(at_y + here, gy, mask=active)
-            tl.store(at_v + here, to_v, mask=active)
-        new_y = zero
+            tl.store(at_v + here, gv, mask=active)
+        following = g_after
         if GATED:
-            to_v = d * o
+            gv = d * o
             own = d * (1.0 - o) if NEURON.normalize else d
-            gate = d * s
-            tl.store(flow + row * (2 * hidden) + cols, own, mask=active)
-            tl.store(flow + row * (2 * hidden) + cols + hidden, gate, mask=active)
+            both = _both(own, d * s, ROWS, COLS)
+            tl.store(flow + row * (2 * hidden) + within, both, mask=_active(whole_inside, t, length, PACKED))
             if weight is not None:
-                new_y = product(w, own, PRECISION, WIDEN) + product(w_gate, gate, PRECISION, WIDEN)
+                following = product(w, both, g_after, PRECISION, WIDEN)
         elif NEURON.feedback == "membrane":
-            to_v = product(w, d, PRECISION, WIDEN) if weight is not None else zero
+            gv = product(w, d, zero, PRECISION, WIDEN) if weight is not None else zero
         else:
-            to_v = d
+            gv = d
             if weight is not None:
-                new_y = product(w, d, PRECISION, WIDEN)
-        if PACKED and not REVERSE:  # sequences end at different steps
-            to_y = tl.where(active, new_y, to_y)
-            if grad_u is not None:
-                to_u = tl.where(active, 0.0, to_u)
-        else:
-            to_y, to_u = new_y, zero
+                following = product(w, d, g_after, PRECISION, WIDEN)
+        gy, to_u = following, zero
         if weight is not None:
-            a, b, g = a_after, b_after, g_after
+            a, b = a_after, b_after
             if GATED:
                 o, s = o_after, s_after
 

@@ -162,18 +162,18 @@ def _forward(call: Call, keep: bool) -> Forward:  # noqa: ARG001 - the outputs a
     result = torch.empty(*call.input.shape[:-1], p.hidden, dtype=p.dtype, device=p.device)
     numbers, strides = p.numbers
     packing = p.packing
+    layout = [p.hidden, 1]
+    if weight is not None and precision(weight) == "ieee" and weight.dtype == v0.dtype:
+        # neurons side by side: what a warp reads of one column lies in different banks
+        weight, layout = weight.t().contiguous(), [1, weight.shape[0]]
     if p.wide:
         assert weight is not None
         membrane = p.neuron.feedback == "membrane"
         first = v0 if membrane else (torch.zeros_like(v0) if y0 is None else y0)
         pointers = [current, weight, *numbers, v0.clone(), torch.stack([first, first]), potentials, whole]
         pointers += [] if packing is None else [packing.sizes, packing.offsets]
-        p.stepwise(steps.forward, pointers, *strides, HAS_LEAK=numbers[2] is not None)
+        p.stepwise(steps.forward, pointers, *layout, *strides, HAS_LEAK=numbers[2] is not None)
     else:
-        layout = [p.hidden, 1]
-        if weight is not None and precision(weight) == "ieee" and weight.dtype == v0.dtype:
-            # neurons side by side: what a warp reads of one column lies in different banks
-            weight, layout = weight.t().contiguous(), [1, weight.shape[0]]
         arguments: list[Any] = [current, weight, *numbers, v0, y0]
         arguments += [None, None] if packing is None else [packing.lengths, packing.offsets]
         arguments += [potentials, whole, None if weight is not None else result]

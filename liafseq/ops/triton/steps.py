@@ -96,6 +96,8 @@ def forward(
     index,
     batch,
     hidden,
+    to_col,
+    to_k,
     decay_stride,
     threshold_stride,
     leak_stride,
@@ -137,7 +139,7 @@ def forward(
     area = batch.to(tl.int64) * hidden
     read = ring + (step % 2) * area
     x += _product(
-        read, weight, rows, cols, size, hidden, hidden, 1, hidden, PRECISION, WIDEN, SPLIT, DEPTH, STAGES
+        read, weight, rows, cols, size, hidden, hidden, to_k, to_col, PRECISION, WIDEN, SPLIT, DEPTH, STAGES
     )
     alpha = _number(_pointer(table, 2, DTYPE), col, decay_stride, hidden, not GATED)
     theta = _number(_pointer(table, 3, DTYPE), col, threshold_stride, hidden, True)
@@ -147,7 +149,7 @@ def forward(
     if GATED:
         g = tl.load(current + place + hidden, mask=active, other=0.0)
         g += _product(
-            read, weight + hidden * hidden, rows, cols, size, hidden, hidden, 1, hidden,
+            read, weight + hidden * to_col, rows, cols, size, hidden, hidden, to_k, to_col,
             PRECISION, WIDEN, SPLIT, DEPTH, STAGES,
         )  # fmt: skip
         tl.store(whole + place, x, mask=active)

@@ -9,7 +9,9 @@ import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import ptx
 import pytest
 import torch
 from calls import (
@@ -26,10 +28,11 @@ from calls import (
     make_call,
     results,
 )
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from liafseq import DALIF, LIAF, MLIF, ops
 from liafseq.neurons import ACTIVATIONS, Neuron
-from liafseq.ops import Numbers, State, Steps, Weights, reference
+from liafseq.ops import Numbers, State, Steps, Weights, operator, reference
 from liafseq.ops import triton as backend
 from liafseq.ops.gradients import differentiable
 from liafseq.ops.types import Gradients
@@ -109,7 +112,7 @@ def kernel(request):
 on_both = pytest.mark.usefixtures("kernel")
 
 
-@pytest.mark.covers(2)
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("share", ["layer", "neuron"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("emit", "choices"), PLAIN + GATED, ids=str)
@@ -232,7 +235,7 @@ def test_given_currents_no_leak_no_initial_output(layout, feedback):
     assert torch.equal(call.input, before), "a given current must not be overwritten"
 
 
-@pytest.mark.covers(2)
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("length", [1, 3])
 @pytest.mark.parametrize(("emit", "choices"), PLAIN + GATED, ids=str)
@@ -547,9 +550,75 @@ def test_what_is_served(monkeypatch):
     assert not served()
 
 
+def on_fake_gpu(t):
+    return torch.empty(t.shape, dtype=t.dtype, device="cuda")
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["triton", "torch"])
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+@pytest.mark.parametrize("layout", ["dense", "packed-reverse"])
+def test_the_operator_of_a_gpu(layout, feedback, trusted, monkeypatch):
+    """Its passes, and torch's in their place, keep what its backward and its shapes expect."""
+    gpu = operator._DEVICES["cuda"]
+    monkeypatch.setitem(operator._DEVICES, "cpu", gpu._replace(supports=lambda _: True))
+    monkeypatch.setattr(backend, "supports", lambda _: trusted)
+    call = make_call(Neuron(surrogate="arctan", **FEEDBACKS[feedback]), LAYOUTS[layout])
+    assert_parity(operator.BACKEND.run, call, **TOLERANCE)
+    rest = [getattr(call.neuron, name) for name in operator._FIELDS]
+    given = [*call.tensors[:9], *rest, list(call.steps.sizes or ()), call.steps.reverse]
+    found = operator._recurrence(*given, True)
+    sizes = operator._kept_sizes(call, True)
+    assert tuple(t.numel() for t in found[3:]) == sizes
+    with FakeTensorMode():
+        fake = [on_fake_gpu(t) if isinstance(t, torch.Tensor) else t for t in given]
+        shapes = operator._recurrence(*fake, True)
+    assert [t.shape for t in shapes] == [t.shape for t in found]
+    assert {t.device.type for t in shapes} == {"cuda"}
+
+
+@pytest.mark.parametrize("feedback", FEEDBACKS)
+def test_a_compiler_is_told_of_a_gpu_by_its_kind_alone(feedback, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: pytest.fail("asked the device"))
+    call = single(make_call(Neuron(**FEEDBACKS[feedback])))
+    with FakeTensorMode():
+        fake = [None if t is None else on_fake_gpu(t) for t in call.tensors]
+        assert operator.BACKEND.supports(call.with_tensors(fake))
+    monkeypatch.setattr(backend, "_AVAILABLE", False)
+    assert not operator.BACKEND.supports(call.with_tensors(fake))
+
+
 def test_importing_it_imports_no_triton():
     code = "import sys, liafseq; sys.exit('triton' in sys.modules or 'liafseq.ops.triton.run' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_bank_conflicts_are_seen():
+    """A column of an unswizzled matrix of 128 numbers lies in one bank; side by side they lie in all."""
+    assert ptx.ways("ld.shared.b32", [512 * lane for lane in range(32)]) == 32
+    assert ptx.ways("ld.shared.b32", [4 * lane for lane in range(32)]) == 1
+    assert ptx.ways("ld.shared.b32", [0] * 32) == 1
+    assert ptx.ways("ld.shared.v4.b32", [16 * lane for lane in range(32)]) == 1
+    assert ptx.ways("ldmatrix.sync.aligned.m8n8.x4.shared.b16", [256 * lane for lane in range(32)]) == 8
+    lines = """
+        mov.u32 %r1, %tid.x;
+        shl.b32 %r2, %r1, 9;
+    $L__loop:
+        ld.shared.b32 %r4, [%r2+128];
+        bar.sync 0;
+        @%p1 bra $L__loop;
+    """
+    loop = ptx.Loop.largest(lines)
+    assert (loop.barriers, loop.conflicts) == (1, (1, 31, 32, 0))
+
+
+@pytest.mark.exhaustive
+def test_kernels_compile_and_keep_to_what_they_may_use():
+    script = Path(__file__).with_name("compile_triton.py")
+    quiet = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=quiet, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.fixture
@@ -562,6 +631,7 @@ def trusted(call):
 
 
 @pytest.mark.usefixtures("_untried")
+@pytest.mark.covers(1)
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("feedback", FEEDBACKS)
