@@ -120,7 +120,7 @@ def run_step(
     values = module._trait_values(suffix, precise)
     hidden = weight_ih.shape[0] // module.options.blocks
     numbers = module._numbers(values)
-    state = start(h0, c0, (len(x), hidden), precise, x.device)
+    state = start(h0, c0, (x.shape[0], hidden), precise, x.device)
     current = _cast(F.linear(_cast(x, weight_ih.dtype), weight_ih, b_ih), precise)
     if weight_hh is not None:
         read: Any = read_first(state, numbers, module.neuron)
