@@ -130,7 +130,8 @@ def run_step(
     gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
     current = current if gain is None else current * gain
     current = current if offset is None else current + offset
-    _, y, u = ops.recurrence(Call(current.unsqueeze(0), Weights(), numbers, state, module.neuron))
+    one = Steps((x.shape[0],))
+    _, y, u = ops.recurrence(Call(current, Weights(), numbers, state, module.neuron, one))
     return _cast(y, x.dtype), _cast(u, x.dtype)
 
 
