@@ -108,7 +108,7 @@ class SpikingCellBase(SpikingModule):
         h0, c0 = (None, None) if not states else (None, *states) if len(states) == 1 else states
         h, c = run_step(self, input, "", h0, c0)
         # the backward pass keeps the potential; this one may be changed in place
-        c = c.clone() if c.requires_grad else c
+        c = c.clone() if c.requires_grad and not torch.jit.is_tracing() else c
         if not batched:
             h, c = h.squeeze(0), c.squeeze(0)
         return c if self.state_format == "gru" else (h, c)

@@ -79,7 +79,8 @@ class SpikingModule(TraitModule):
         if "gain" in values:
             gain = values["gain"]
         elif self.options.normalize_current and not self.options.gated:
-            gain = 1 - values["decay"]
+            # quicker than a number minus a tensor
+            gain = torch.ones_like(values["decay"]) - values["decay"]
         else:
             return None
         if not self.options.gated:

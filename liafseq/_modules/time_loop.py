@@ -120,7 +120,7 @@ def run_step(
     values = module._trait_values(suffix, precise)
     hidden = weight_ih.shape[0] // module.options.blocks
     numbers = module._numbers(values)
-    state = start(h0, c0, (len(x), hidden), precise, x.device)
+    state = start(h0, c0, (x.shape[0], hidden), precise, x.device)
     current = _cast(F.linear(_cast(x, weight_ih.dtype), weight_ih, b_ih), precise)
     if weight_hh is not None:
         read: Any = read_first(state, numbers, module.neuron)
@@ -130,7 +130,8 @@ def run_step(
     gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
     current = current if gain is None else current * gain
     current = current if offset is None else current + offset
-    _, y, u = ops.recurrence(Call(current.unsqueeze(0), Weights(), numbers, state, module.neuron))
+    one = Steps((x.shape[0],))
+    _, y, u = ops.recurrence(Call(current, Weights(), numbers, state, module.neuron, one))
     return _cast(y, x.dtype), _cast(u, x.dtype)
 
 

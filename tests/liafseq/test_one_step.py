@@ -115,3 +115,11 @@ def test_results_can_be_changed_in_place():
     h.add_(1)
     assert torch.equal(c, before)
     (h.sum() + c.mul_(2).sum()).backward()
+
+
+def test_export_of_a_cell_with_a_dynamic_batch():
+    cell, batch = LIAFCell(3, 4), torch.export.Dim("batch", min=2, max=64)
+    few, more = ((torch.randn(n, 3), (torch.randn(n, 4), torch.randn(n, 4))) for n in (2, 5))
+    shapes = {"input": {0: batch}, "hx": ({0: batch}, {0: batch})}
+    program = torch.export.export(cell, few, dynamic_shapes=shapes)
+    torch.testing.assert_close(program.module()(*more), cell(*more))

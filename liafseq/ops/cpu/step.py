@@ -14,7 +14,7 @@ from liafseq.neurons import Neuron
 from liafseq.ops.cpu.plan import Plan, plan
 from liafseq.ops.cpu.run import LEARNED, own_gradients
 from liafseq.ops.gradients import by_reference
-from liafseq.ops.types import Call, Gradients, Numbers, Result, State, Weights, any_requires_grad
+from liafseq.ops.types import Call, Gradients, Numbers, Result, State, Steps, Weights, any_requires_grad
 
 __all__ = ["run", "serves"]
 
@@ -22,16 +22,16 @@ __all__ = ["run", "serves"]
 def serves(call: Call) -> bool:
     """Whether a call is one step of this kind, from a membrane potential."""
     weights, steps = call.weights, call.steps
-    one = steps.sizes is None and call.input.shape[0] == 1
+    one = (call.input.shape[0] if steps.sizes is None else len(steps.sizes)) == 1
     return one and weights.ih is None and weights.hh is None and call.state.v is None
 
 
 def run(call: Call) -> Result:
     if any_requires_grad(call):
-        y, u = _Step.apply(call.neuron, call.input, *call.numbers, call.state.u)
+        y, u = _Step.apply(call.neuron, call.steps, call.input, *call.numbers, call.state.u)
     else:
         y, u = _forward(call)
-    return y.unsqueeze(0), y, u
+    return (y.unsqueeze(0) if call.steps.sizes is None else y), y, u
 
 
 def _forward(call: Call) -> tuple[Tensor, Tensor]:
@@ -49,29 +49,30 @@ def _forward(call: Call) -> tuple[Tensor, Tensor]:
 
 class _Step(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, neuron: Neuron, *tensors: Any) -> tuple[Tensor, Tensor]:
-        y, u = _forward(_call(neuron, tensors))
+    def forward(ctx: Any, neuron: Neuron, steps: Steps, *tensors: Any) -> tuple[Tensor, Tensor]:
+        y, u = _forward(_call(neuron, steps, tensors))
         ctx.save_for_backward(*tensors, u)
-        ctx.neuron = neuron
+        ctx.neuron, ctx.steps = neuron, steps
         ctx.set_materialize_grads(False)
         return y, u
 
     @staticmethod
     def backward(ctx: Any, to_y: Tensor | None, to_u: Tensor | None) -> tuple[Tensor | None, ...]:
         *tensors, u = ctx.saved_tensors
-        call = _call(ctx.neuron, tensors)
-        _, input, decay, threshold, leak, u0 = ctx.needs_input_grad
+        call = _call(ctx.neuron, ctx.steps, tensors)
+        _, _, input, decay, threshold, leak, u0 = ctx.needs_input_grad
         needs = Gradients(input, False, False, False, decay, threshold, leak, False, False, u0)
         if torch.is_grad_enabled():
             found = by_reference(call, (None, to_y, to_u), needs)
         else:
             found = _backward(call, u, to_y, to_u, needs)
-        return (None, found.input, found.decay, found.threshold, found.leak, found.u0)
+        return (None, None, found.input, found.decay, found.threshold, found.leak, found.u0)
 
 
-def _call(neuron: Neuron, tensors: Any) -> Call:
+def _call(neuron: Neuron, steps: Steps, tensors: Any) -> Call:
     input, decay, threshold, leak, u0 = tensors
-    return Call(input, Weights(), Numbers(decay, threshold, leak), State(None, None, u0), neuron)
+    numbers, state = Numbers(decay, threshold, leak), State(None, None, u0)
+    return Call(input, Weights(), numbers, state, neuron, steps)
 
 
 def _backward(call: Call, u: Tensor, to_y: Tensor | None, to_u: Tensor | None, needs: Gradients) -> Gradients:
