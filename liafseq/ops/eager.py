@@ -128,7 +128,9 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     local = _Local(call, potentials, own)
     shares = of_v = None
     if gated:
-        of_v, shares = _shares(call, kept[0].view(len(potentials), -1), previous(local.v, v0, call.sizes, call.steps.reverse))
+        of_v, shares = _shares(
+            call, kept[0].view(len(potentials), -1), previous(local.v, v0, call.sizes, call.steps.reverse)
+        )
 
     # what arrives at y and at v from the future, kept per sequence and, for the neuron's own
     # numbers, per step
