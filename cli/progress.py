@@ -22,6 +22,10 @@ from liafseq.tasks.training.progress import Progress
 __all__ = ["StudyProgress", "TrainProgress", "ascii_only", "paragraph", "print_table", "resumable", "room"]
 
 
+_STARTING = "reads data, compiles"
+"""What a run does before its first step."""
+
+
 def run_name(task: Task[Any, Any], config: Config) -> str:
     """A run in a few words: model, parts, seed."""
     parts = [part.name for part in task.parts(config)]
@@ -141,7 +145,7 @@ class StudyProgress(_Bars):
             self.parts[key] = _fraction(event.progress)
             self._update(key, event.progress)
         elif event.kind == "started" and self.bars is not None:
-            self.shown[key] = self.bars.add_task(name, total=1.0, state="starting", start=False)
+            self.shown[key] = self.bars.add_task(name, total=1.0, state=_STARTING, start=False)
         if self.bars is not None:
             completed = self.done + sum(self.parts.values())
             self.bars.update(self.whole, completed=completed, state=f"{self.done}/{self.total}")
@@ -184,10 +188,14 @@ class TrainProgress(_Bars):
         self.epoch: int | None = None
         self.bar: Any = None
 
+    def __enter__(self) -> Any:
+        super().__enter__()
+        if self.bars is not None:
+            self.bar = self.bars.add_task(self.name, total=1.0, state=_STARTING)
+        return self
+
     def __call__(self, progress: Progress) -> None:
         if self.bars is not None:
-            if self.bar is None:
-                self.bar = self.bars.add_task(self.name, total=1.0, state="")
             self.bars.update(self.bar, completed=_fraction(progress), state=_state(progress))
         elif self.epoch is not None and progress.epoch != self.epoch:
             # The first report of an epoch carries the validation score of the one before.

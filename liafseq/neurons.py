@@ -218,7 +218,9 @@ def integrate(
     """
     if neuron.gate is None:
         return current if v is None else v + current
-    a = activate(gate, neuron.gate)  # type: ignore[arg-type]
+    assert gate is not None
+    assert v is not None
+    a = activate(gate, neuron.gate)
     u = a * v + ((1 - a) * current if neuron.normalize else current)
     return u if beta is None else u + beta
 

@@ -36,8 +36,8 @@ def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:
     """The most that a call holds at a time beside what is there before it, its result included.
 
     On a GPU it is the allocator's own peak; on a CPU torch's allocations are read from
-    ``torch.profiler``, those of numpy arrays from ``tracemalloc``. What compiled code and a BLAS keep
-    for themselves is in neither.
+    ``torch.profiler``, those of numpy arrays from ``tracemalloc``. What compiled code keeps for
+    itself is in neither.
     """
     if device.type == "cuda":
         _wait(device)

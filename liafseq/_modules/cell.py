@@ -10,7 +10,7 @@ from torch.nn import Parameter, init
 
 from liafseq._modules.layer import check_state_type
 from liafseq._modules.spiking import SpikingModule, orthogonalize, uniform_bound
-from liafseq._modules.time_loop import run_direction
+from liafseq._modules.time_loop import run_step
 from liafseq.options import Options
 
 __all__ = ["SpikingCellBase"]
@@ -66,6 +66,10 @@ class SpikingCellBase(SpikingModule):
         return f"{self.input_size}, {self.hidden_size}{bias}{self._options_repr()}"
 
     def _check(self, input: Tensor, states: tuple[Tensor, ...]) -> None:
+        shape = input.shape
+        expected = (*shape[:-1], self.hidden_size)
+        if shape[-1:] == (self.input_size,) and len(shape) < 3 and all(s.shape == expected for s in states):
+            return
         name = type(self).__name__
         if input.dim() not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
@@ -102,7 +106,9 @@ class SpikingCellBase(SpikingModule):
         if not batched:
             input, states = input.unsqueeze(0), tuple(s.unsqueeze(0) for s in states)
         h0, c0 = (None, None) if not states else (None, *states) if len(states) == 1 else states
-        _, h, c = run_direction(self, input.unsqueeze(0), "", h0, c0, input.size(0))
+        h, c = run_step(self, input, "", h0, c0)
+        # the backward pass keeps the potential; this one may be changed in place
+        c = c.clone() if c.requires_grad and not torch.jit.is_tracing() else c
         if not batched:
             h, c = h.squeeze(0), c.squeeze(0)
         return c if self.state_format == "gru" else (h, c)

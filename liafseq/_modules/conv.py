@@ -54,7 +54,7 @@ def over_time(module: Any, x: Any) -> Any:
 
 def _channels_last(x: Tensor) -> Tensor:
     # vmap knows one memory format only
-    if not torch.compiler.is_compiling() and ops.transformed((x,)):
+    if not torch.compiler.is_compiling() and ops.transformed(x):
         return x
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -211,7 +211,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         never = torch.full((), torch.finfo(decay.dtype).max, dtype=decay.dtype, device=decay.device)
         out, _, last = ops.recurrence(
             Call(
-                current, Weights(None, None, None), Numbers(decay, never, None), State(rest, None),
+                current, Weights(), Numbers(decay, never, None), State(rest, None),
                 _INTEGRATOR, Steps(layout.sizes),
             )
         )  # fmt: skip

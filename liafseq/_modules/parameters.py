@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -94,8 +94,10 @@ def _plain(name: str, initial: Any) -> Tensor:
 class Trait:
     """One number of a neuron: its name, initial value, whether it is learned and shared how.
 
-    ``constraint`` is a name in ``CONSTRAINTS``; ``share="layer"`` makes it one number, anything
-    else one per neuron (or channel).
+    Attributes:
+        constraint: a name in ``CONSTRAINTS``.
+        share: ``"layer"`` makes it one number, anything else one per neuron (or channel).
+        stored: the name of its parameter or buffer, without a suffix.
     """
 
     name: str
@@ -103,18 +105,14 @@ class Trait:
     learn: bool
     constraint: str
     share: str
+    stored: str = field(init=False)
 
     def __post_init__(self) -> None:
+        learned = f"{self.name}_offset" if CONSTRAINTS[self.constraint].offset else self.name
+        object.__setattr__(self, "stored", learned if self.learn else f"fixed_{self.name}")
         value = _plain(self.name, self.initial)
         if value.device.type != "meta":
             CONSTRAINTS[self.constraint].check(self.name, value, self.learn)
-
-    @property
-    def stored(self) -> str:
-        """The name of its parameter or buffer, without a suffix."""
-        if not self.learn:
-            return f"fixed_{self.name}"
-        return f"{self.name}_offset" if CONSTRAINTS[self.constraint].offset else self.name
 
     def shape(self, features: int) -> tuple[int, ...]:
         shape = () if self.share == "layer" else (features,)
@@ -195,7 +193,7 @@ class TraitModule(nn.Module):
         values = {}
         for trait in self._traits:
             value = getattr(self, trait.stored + suffix)
-            value = value if dtype is None else value.to(dtype)
+            value = value if dtype in (None, value.dtype) else value.to(dtype)
             values[trait.name] = CONSTRAINTS[trait.constraint].inside(value) if trait.learn else value
         return values
 

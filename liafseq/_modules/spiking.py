@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from liafseq._modules.parameters import Trait, TraitModule
 from liafseq.neurons import Neuron, advance
-from liafseq.ops.types import Numbers, State
+from liafseq.ops.types import Numbers
 from liafseq.options import Kind, Options
 
 __all__ = ["SpikingModule", "options_repr", "orthogonalize", "packed_sizes", "uniform_bound"]
@@ -87,7 +87,8 @@ class SpikingModule(TraitModule):
         if "gain" in values:
             gain = values["gain"]
         elif self.options.normalize_current and not self.options.gated:
-            gain = 1 - values["decay"]
+            # quicker than a number minus a tensor
+            gain = torch.ones_like(values["decay"]) - values["decay"]
         else:
             return None
         if not self.options.gated:
@@ -105,16 +106,6 @@ class SpikingModule(TraitModule):
         """What the time loop takes of the neuron's numbers; a gate has the decay in its bias."""
         decay = None if self.options.gated else values["decay"]
         return Numbers(decay, values["threshold"], values.get("leak"))
-
-    def _start(self, values: dict[str, Tensor], h0: Tensor | None, c0: Tensor | None, rest: Tensor) -> State:
-        """v_0 and y_0 of a given state; ``rest`` (zeros) where none is given.
-
-        A single tensor, the gru format, is ``c0`` without ``h0``.
-        """
-        if c0 is None:
-            return State(rest, None)
-        y0, v0 = advance(c0, *self._numbers(values), self.neuron)
-        return State(v0, y0 if h0 is None else h0)
 
     def emit(self, membrane: Tensor) -> Tensor:
         """The output y that belongs to a membrane potential u (..., hidden_size) of the last layer.

@@ -13,7 +13,7 @@ from torch.nn import Parameter, init
 from liafseq import ops
 from liafseq._modules.conv import Layout, TemporalConv2d, exchange, to_rows
 from liafseq._modules.spiking import SpikingModule
-from liafseq._modules.time_loop import scaled
+from liafseq._modules.time_loop import scaled, start
 from liafseq.neurons import advance
 from liafseq.ops import Call, Product, Steps, Weights
 from liafseq.options import Options
@@ -82,16 +82,15 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         h0, c0 = None, None
         if states is not None:
             h0, c0 = (None, states[0]) if self.state_format == "gru" else states[:2]
-        rest = current.new_zeros(layout.rows, self.out_channels)
+        state = start(h0, c0, (layout.rows, self.out_channels), current.dtype, current.device)
         weight = None
         if self.weight_hh is not None:
             weight = scaled(self.weight_hh, self._row_gain(values, self.out_channels), self.weight.dtype)
             weight = exchange(weight, 0, self.options.blocks, self.groups)
         out, h, c = ops.recurrence(
             Call(
-                current, Weights(None, weight, None), self._numbers(values),
-                self._start(values, h0, c0, rest), self.neuron, Steps(layout.sizes),
-                None if weight is None else self._recurrent(layout),
+                current, Weights(None, weight, None), self._numbers(values), state, self.neuron,
+                Steps(layout.sizes), None if weight is None else self._recurrent(layout),
             )
         )  # fmt: skip
         return out, ((c,) if self.state_format == "gru" else (h, c))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any, overload
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq import ops
 from liafseq._modules.spiking import SpikingModule
-from liafseq.ops import Call, Steps, Weights
+from liafseq.ops import Call, State, Steps, Weights
+from liafseq.ops.steps import read_first
 
 __all__ = [
-    "autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "scaled",
-    "scaled_bias",
+    "autocast_enabled", "call_of", "membrane_dtype", "product_dtype", "run_direction", "run_step", "scaled",
+    "scaled_bias", "start",
 ]  # fmt: skip
 
 
@@ -56,6 +58,32 @@ def scaled_bias(
     return (offset if bias is None else scaled(bias, gain, offset.dtype) + offset).to(dtype)
 
 
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """``tensor.to(dtype)``, quicker where there is nothing to do."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
+
+
+def _weights(module: SpikingModule, suffix: str) -> tuple[Any, Any, Any, Any]:
+    return (
+        getattr(module, "weight_ih" + suffix),
+        getattr(module, "weight_hh" + suffix, None),
+        getattr(module, "bias_ih" + suffix, None),
+        getattr(module, "bias_hh" + suffix, None),
+    )
+
+
+def start(
+    h0: Tensor | None, c0: Tensor | None, shape: tuple[int, int], dtype: torch.dtype, device: torch.device
+) -> State:
+    """The state (N, H) that was given, or rest.
+
+    A single tensor, the gru format, is ``c0`` without ``h0``.
+    """
+    if c0 is None:
+        return State(torch.zeros(shape, dtype=dtype, device=device))
+    return State(None, None if h0 is None else _cast(h0, dtype), _cast(c0, dtype))
+
+
 def call_of(
     module: SpikingModule,
     x: Tensor,
@@ -66,11 +94,7 @@ def call_of(
     steps: Steps = Steps(),  # noqa: B008 - a constant
 ) -> Call:
     """What the time loop is told of a layer and direction (or cell)."""
-
-    def get(name: str) -> Any:
-        return getattr(module, name + suffix, None)
-
-    weight_ih, weight_hh, b_ih, b_hh = (get(n) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    weight_ih, weight_hh, b_ih, b_hh = _weights(module, suffix)
     dtype = product_dtype(weight_ih)
     precise = membrane_dtype(weight_ih.dtype)
     values = module._trait_values(suffix, precise)
@@ -79,12 +103,36 @@ def call_of(
     bias = scaled_bias(
         b_ih if b_hh is None else b_ih + b_hh, gain, module._row_offset(suffix, hidden, precise), dtype
     )
-    rest = torch.zeros(batch, hidden, dtype=precise, device=x.device)
-    h0, c0 = (None if s is None else s.to(precise) for s in (h0, c0))
     weights = Weights(scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias)
+    state = start(h0, c0, (batch, hidden), precise, x.device)
+    return Call(x.to(dtype), weights, module._numbers(values), state, module.neuron, steps)
+
+
+def run_step(
+    module: SpikingModule, x: Tensor, suffix: str, h0: Tensor | None, c0: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """One step of a layer and direction (or cell), x (N, I): output and membrane potential, (N, H).
+
+    Weights that are used once are not multiplied with the gain: the current is.
+    """
+    weight_ih, weight_hh, b_ih, b_hh = _weights(module, suffix)
+    precise = membrane_dtype(weight_ih.dtype)
+    values = module._trait_values(suffix, precise)
+    hidden = weight_ih.shape[0] // module.options.blocks
     numbers = module._numbers(values)
-    state = module._start(values, h0, c0, rest)
-    return Call(x.to(dtype), weights, numbers, state, module.neuron, steps)
+    state = start(h0, c0, (x.shape[0], hidden), precise, x.device)
+    current = _cast(F.linear(_cast(x, weight_ih.dtype), weight_ih, b_ih), precise)
+    if weight_hh is not None:
+        read: Any = read_first(state, numbers, module.neuron)
+        # zeros are read, too: W_hh has a gradient at each call
+        read = state.v if read is None else read
+        current = current + _cast(F.linear(_cast(read, weight_hh.dtype), weight_hh, b_hh), precise)
+    gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
+    current = current if gain is None else current * gain
+    current = current if offset is None else current + offset
+    one = Steps((x.shape[0],))
+    _, y, u = ops.recurrence(Call(current, Weights(), numbers, state, module.neuron, one))
+    return _cast(y, x.dtype), _cast(u, x.dtype)
 
 
 def run_direction(
@@ -96,6 +144,9 @@ def run_direction(
     batch: int,
     steps: Steps = Steps(),  # noqa: B008 - a constant
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer and direction (or cell) of ``module``: its weights, its state, the time loop."""
+    """One layer and direction of ``module``: its weights, its state, the time loop."""
+    if steps.sizes is None and x.shape[0] == 1:
+        h, c = run_step(module, x.squeeze(0), suffix, h0, c0)
+        return h.unsqueeze(0), h, c
     y, h, c = ops.recurrence(call_of(module, x, suffix, h0, c0, batch, steps))
-    return y.to(x.dtype), h.to(x.dtype), c.to(x.dtype)
+    return _cast(y, x.dtype), _cast(h, x.dtype), _cast(c, x.dtype)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from liafseq import surrogate
-from liafseq.ops import cpu, eager, operator, reference, steps
+from liafseq.ops import cpu, eager, operator, reference, steps, triton
 from liafseq.ops.types import Backend, Call, Numbers, Product, Result, State, Steps, Weights
 
 __all__ = [
@@ -15,18 +15,15 @@ __all__ = [
     "transformed",
 ]  # fmt: skip
 
-BACKENDS: tuple[Backend, ...] = (steps.BACKEND, cpu.BACKEND, eager.BACKEND)
+BACKENDS: tuple[Backend, ...] = (steps.BACKEND, triton.BACKEND, cpu.BACKEND, eager.BACKEND)
 """In order of preference; one of them serves every call."""
 _REFERENCE = Backend("reference", lambda _: True, reference.run)
 
 
-def transformed(tensors: tuple[Tensor | None, ...]) -> bool:
+def transformed(tensor: Tensor) -> bool:
     """Whether a function transform or shape propagation must see plain torch operations."""
-    if torch.autograd.forward_ad._current_level >= 0:
-        return True
-    return any(
-        t is not None and (t.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(t)) for t in tensors
-    )
+    forward = torch.autograd.forward_ad._current_level >= 0
+    return forward or torch._C._functorch.peek_interpreter_stack() is not None or tensor.is_meta
 
 
 def backend(call: Call) -> Backend:
@@ -42,7 +39,7 @@ def recurrence(call: Call) -> Result:
     if torch._C._get_tracing_state() is not None:
         # a saved graph has plain operations, and no gradients
         return reference.run(call, surrogate.heaviside)
-    if transformed(call.tensors):
+    if transformed(call.input):
         return reference.run(call)
     if torch._C._len_torch_dispatch_stack():
         # a mode that looks on (a counter of operations, fake tensors) must see plain torch operations

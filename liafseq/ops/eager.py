@@ -24,7 +24,7 @@ from liafseq.ops.gradients import Arriving, Flow, Forward, Passes, differentiabl
 from liafseq.ops.reference import blocks, product
 from liafseq.ops.types import Backend, Call, Gradients
 
-__all__ = ["BACKEND"]
+__all__ = ["BACKEND", "PASSES"]
 
 
 def _step_function(x: Tensor, *_: Any) -> Tensor:
@@ -40,7 +40,7 @@ def _in_order(call: Call, *tensors: Tensor | None) -> list[tuple[Any, ...]]:
     return steps[::-1] if call.steps.reverse else steps
 
 
-def _forward(call: Call, keep: bool) -> Forward:
+def _forward(call: Call, _keep: bool) -> Forward:
     _, weights, (decay, threshold, leak), (_, y0, _), neuron, _, _ = call
     v0 = call.membrane
     hidden, feedback = v0.shape[1], neuron.feedback
@@ -88,7 +88,8 @@ class _Local:
             self.leaves: list[Any] = [
                 None if p is None else p.detach().requires_grad_(parameters) for p in call.numbers
             ]
-            self.y, self.v = advance(self.u, *self.leaves, call.neuron)
+            decay, threshold, leak = self.leaves
+            self.y, self.v = advance(self.u, decay, threshold, leak, call.neuron)
             ones = torch.ones_like(u)
             (self.dy,) = torch.autograd.grad(self.y, self.u, ones, retain_graph=True)
             (self.dv,) = torch.autograd.grad(self.v, self.u, ones, retain_graph=parameters)
@@ -118,7 +119,8 @@ def _shares(call: Call, current: Tensor, before: Tensor) -> tuple[Tensor, Tensor
 
 def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gradients) -> Flow:
     neuron, v0 = call.neuron, call.membrane
-    potentials, feedback, gated = kept[-1], neuron.feedback, neuron.gate is not None
+    potentials = kept[-1].view(sum(call.sizes), v0.shape[1])
+    feedback, gated = neuron.feedback, neuron.gate is not None
     weight: Any = call.weights.hh
     # with a gate the leak is in u
     wanted = [needs.decay, needs.threshold, needs.leak and not gated]
@@ -126,7 +128,9 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     local = _Local(call, potentials, own)
     shares = of_v = None
     if gated:
-        of_v, shares = _shares(call, kept[0], previous(local.v, v0, call.sizes, call.steps.reverse))
+        of_v, shares = _shares(
+            call, kept[0].view(len(potentials), -1), previous(local.v, v0, call.sizes, call.steps.reverse)
+        )
 
     # what arrives at y and at v from the future, kept per sequence and, for the neuron's own
     # numbers, per step
@@ -176,23 +180,15 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
             into.copy_(product(leaving, weight.t()))
         elif feedback is not None:
             into.zero_()
-    return Flow(
-        delta if flow is None else flow.flatten(1),
-        local.y if feedback == "output" else local.v,
-        *(local.gradients(to_y, to_v, wanted) if to_v is not None else (None, None, None)),
-        back_v,
-        back_y,
-    )._replace(**_leak(call, delta, needs))
+    decay, threshold, leak = (None, None, None) if to_v is None else local.gradients(to_y, to_v, wanted)
+    if gated and needs.leak:
+        given: Any = call.numbers.leak
+        leak = delta.sum_to_size(given.shape)
+    read = local.y if feedback == "output" else local.v
+    current = delta if flow is None else flow.flatten(1)
+    return Flow(current, read, decay, threshold, leak, back_v, back_y)
 
 
-def _leak(call: Call, delta: Tensor, needs: Gradients) -> dict[str, Tensor]:
-    leak = call.numbers.leak
-    if leak is None or call.neuron.gate is None or not needs.leak:
-        return {}
-    return {"leak": delta.sum_to_size(leak.shape)}
-
-
-BACKEND = Backend(
-    "torch", lambda call: call.product is None, partial(differentiable, Passes(_forward, _backward))
-)
+PASSES = Passes(_forward, _backward)
+BACKEND = Backend("torch", lambda call: call.product is None, partial(differentiable, PASSES))
 """Serves every call whose W_hh is a matrix."""

@@ -17,7 +17,10 @@ from liafseq.neurons import advance
 from liafseq.ops import reference
 from liafseq.ops.types import Call, Gradients, Result, any_requires_grad
 
-__all__ = ["Arriving", "Flow", "Forward", "Passes", "all_gradients", "by_reference", "differentiable", "previous", "project"]
+__all__ = [
+    "Arriving", "Flow", "Forward", "Passes", "all_gradients", "by_reference", "differentiable", "previous",
+    "project",
+]  # fmt: skip
 
 
 class Arriving(NamedTuple):
@@ -107,7 +110,8 @@ class _Loop(torch.autograd.Function):
         call = Call(*(None,) * 4, *ctx.choices).with_tensors(tensors)  # type: ignore[arg-type]
         needs = Gradients(*ctx.needs_input_grad[2:])
         if torch.is_grad_enabled() or grads[3] is not None:
-            found = _from_potentials(call, grads, needs) if ctx.alone else by_reference(call, grads[:3], needs)
+            again = _from_potentials if ctx.alone else by_reference
+            found = again(call, grads if ctx.alone else grads[:3], needs)
         else:
             flow = ctx.passes.backward(call, kept, Arriving(*grads[:3]), needs)
             found = all_gradients(call, flow, needs) if isinstance(flow, Flow) else flow
@@ -117,7 +121,7 @@ class _Loop(torch.autograd.Function):
 
 
 def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
-    """As ``by_reference``, where the input has the potentials: they carry the graph of what they came from."""
+    """As ``by_reference``, where the input has the potentials, with the graph of what they came from."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         v0, u = call.membrane, call.input.flatten(0, -2)
@@ -126,10 +130,7 @@ def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradi
         else:
             _, v = advance(u, *call.numbers, call.neuron)
             current = u - previous(v, v0, call.sizes, call.steps.reverse)
-        # by other names, so that their gradients are those with the others held fixed
-        given = [None if t is None else t.view_as(t) for t in (current.view_as(call.input), *call.tensors[1:])]
-        given = [t if t is None or t.requires_grad else t.requires_grad_() for t in given]
-        own = call.with_tensors(given)
+        own = _apart(call._replace(input=current.view_as(call.input)))
         results = reference.trace(own)
     *rest, to_u = arriving
     to_u = None if to_u is None else to_u.view_as(call.input)
@@ -138,7 +139,17 @@ def _from_potentials(call: Call, arriving: Sequence[Tensor | None], needs: Gradi
 
 def by_reference(call: Call, arriving: Sequence[Tensor | None], needs: Gradients) -> Gradients:
     """The gradients of a double backward: those of the reference, kept differentiable."""
-    return _gradients(call, reference.run(call), arriving, needs, create_graph=True)
+    own = _apart(call)
+    return _gradients(own, reference.run(own), arriving, needs, create_graph=True)
+
+
+def _apart(call: Call) -> Call:
+    """The same tensors by other names, so that their gradients are those with the others held fixed.
+
+    A weight may have been made of the decay.
+    """
+    given = [None if t is None else t.view_as(t) for t in call.tensors]
+    return call.with_tensors([t if t is None or t.requires_grad else t.requires_grad_() for t in given])
 
 
 def _gradients(
@@ -152,7 +163,7 @@ def _gradients(
     wanted = [i for i, need in enumerate(needs) if need]
     found = torch.autograd.grad(
         [o for o, _ in pairs],
-        [call.tensors[i] for i in wanted],  # type: ignore[misc]
+        [call.tensors[i] for i in wanted],  # type: ignore[arg-type]
         [g for _, g in pairs],
         create_graph=create_graph,
         allow_unused=True,
@@ -191,13 +202,14 @@ def all_gradients(call: Call, flow: Flow, needs: Gradients) -> Gradients:
     input, weights = call.input, call.weights
     found = Gradients(decay=flow.decay, threshold=flow.threshold, leak=flow.leak, v0=flow.v0, y0=flow.y0)
     if weights.ih is None:
-        d_input, d_ih, d_bias = flow.current.to(input.dtype).reshape(input.shape), None, None
+        found = found._replace(input=flow.current.to(input.dtype).reshape(input.shape))
     else:
         delta, x = flow.current.to(weights.ih.dtype), input.flatten(0, -2)
-        d_input = (delta @ weights.ih).to(input.dtype).reshape(input.shape) if needs.input else None
-        d_ih = delta.t() @ x.to(delta.dtype) if needs.weight_ih else None
-        d_bias = flow.current.sum(0).to(delta.dtype) if needs.bias else None
-    found = found._replace(input=d_input, weight_ih=d_ih, bias=d_bias)
+        found = found._replace(
+            input=(delta @ weights.ih).to(input.dtype).reshape(input.shape) if needs.input else None,
+            weight_ih=delta.t() @ x.to(delta.dtype) if needs.weight_ih else None,
+            bias=flow.current.sum(0).to(delta.dtype) if needs.bias else None,
+        )
     if needs.weight_hh:
         found = found._replace(weight_hh=_feedback_gradient(call, flow))
     return Gradients(*(g if need else None for g, need in zip(found, needs, strict=True)))

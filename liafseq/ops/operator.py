@@ -7,17 +7,27 @@ Both run the passes of the device's backend. The neuron travels as its fields.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops import cpu
+from liafseq.ops import cpu, eager, triton
 from liafseq.ops.gradients import Arriving, Flow, Passes, all_gradients
 from liafseq.ops.reference import started
-from liafseq.ops.types import Backend, Call, Gradients, Numbers, Result, State, Steps, Weights, any_requires_grad
+from liafseq.ops.types import (
+    Backend,
+    Call,
+    Gradients,
+    Numbers,
+    Result,
+    State,
+    Steps,
+    Weights,
+    any_requires_grad,
+)
 
 __all__ = ["BACKEND"]
 
@@ -34,10 +44,59 @@ _STEPS = "SymInt[] sizes, bool reverse"
 _COUNT = 9
 
 
-def _passes() -> Passes:
+def _cpu_passes(_: Call) -> Passes:
     from liafseq.ops.cpu.run import PASSES
 
     return PASSES
+
+
+def _cpu_width(call: Call) -> int:
+    from liafseq.ops.cpu.plan import width_of
+
+    hidden = call.membrane.shape[1]
+    multiplies = call.weights.ih is not None or call.weights.hh is not None
+    return width_of(hidden, call.membrane.dtype) if multiplies else hidden
+
+
+def _eager_backward(*arguments: Any) -> Flow | Gradients:
+    """Torch's own derivatives of the neuron: an operator runs where autograd is switched off."""
+    here = torch._C._dispatch_tls_local_exclude_set()
+    for key in ("AutogradCPU", "AutogradCUDA", "ADInplaceOrView"):
+        here = here.remove(getattr(torch._C.DispatchKey, key))
+    with torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), here):
+        return eager.PASSES.backward(*arguments)
+
+
+def _cuda_passes(call: Call) -> Passes:
+    if not triton.supports(call):
+        return eager.PASSES._replace(backward=_eager_backward)
+    from liafseq.ops.triton.run import PASSES
+
+    return PASSES
+
+
+class _Device(NamedTuple):
+    """What a device's kernels are.
+
+    Attributes:
+        supports: whether they serve a call, as far as a compiler that traces can tell.
+        passes: of a call of true tensors.
+        width: how many numbers are kept for the neurons of a row.
+    """
+
+    supports: Callable[[Call], bool]
+    passes: Callable[[Call], Passes]
+    width: Callable[[Call], int]
+
+
+_DEVICES = {
+    "cpu": _Device(cpu.supports, _cpu_passes, _cpu_width),
+    "cuda": _Device(triton.serves, _cuda_passes, lambda call: call.membrane.shape[1]),
+}
+
+
+def _device(call: Call) -> _Device:
+    return _DEVICES[call.membrane.device.type]
 
 
 def _call(tensors: Sequence[Any], rest: Sequence[Any]) -> Call:
@@ -50,13 +109,9 @@ def _call(tensors: Sequence[Any], rest: Sequence[Any]) -> Call:
 
 def _kept_sizes(call: Call, keep: bool) -> tuple[Any, Any]:
     """Numbers of the two tensors that are kept: with a gate the current, and the potentials."""
-    from liafseq.ops.cpu.plan import width_of
-
-    batch, hidden = call.membrane.shape
     sizes = call.steps.sizes
-    rows = sum(sizes) if sizes else call.input.shape[0] * batch
-    multiplies = call.weights.ih is not None or call.weights.hh is not None
-    wide = width_of(hidden, call.membrane.dtype) if multiplies else hidden
+    rows = sum(sizes) if sizes else call.input.shape[0] * call.membrane.shape[0]
+    wide = _device(call).width(call)
     gated = call.neuron.gate is not None
     return (2 * rows * wide if keep and gated else 0), (rows * wide if keep else 0)
 
@@ -64,13 +119,13 @@ def _kept_sizes(call: Call, keep: bool) -> tuple[Any, Any]:
 @torch.library.custom_op(
     "liafseq::recurrence",
     mutates_args=(),
-    device_types="cpu",
+    device_types=tuple(_DEVICES),
     schema=f"({_TENSORS}, {_NEURON}, {_STEPS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _recurrence(*arguments):  # type: ignore[no-untyped-def]
     *rest, keep = arguments[_COUNT:]
     call = _call(arguments[:_COUNT], rest)
-    found = _passes().forward(call, keep)
+    found = _device(call).passes(call).forward(call, keep)
     potentials = found.kept[-1].reshape(-1) if keep else found.output.new_empty(0)
     current = found.output.new_empty(0)
     if keep and len(found.kept) == 2:
@@ -93,7 +148,7 @@ def _(*arguments):  # type: ignore[no-untyped-def]
 @torch.library.custom_op(
     "liafseq::recurrence_backward",
     mutates_args=(),
-    device_types="cpu",
+    device_types=tuple(_DEVICES),
     schema=(
         f"(Tensor? to_output, Tensor? to_y, Tensor? to_u, Tensor current, Tensor potentials, {_TENSORS}, "
         f"{_NEURON}, {_STEPS}, bool[] needs) -> ({', '.join(['Tensor'] * _COUNT)})"
@@ -101,14 +156,15 @@ def _(*arguments):  # type: ignore[no-untyped-def]
 )
 def _recurrence_backward(*arguments):  # type: ignore[no-untyped-def]
     arriving, kept, (*rest, needed) = Arriving(*arguments[:3]), arguments[3:5], arguments[5 + _COUNT :]
-    call, needs = _call(arguments[5 : 5 + _COUNT], rest), Gradients(*needed, u0=False)
-    found = _passes().backward(call, kept if call.neuron.gate else kept[1:], arriving, needs)
+    call, needs = _call(arguments[5 : 5 + _COUNT], rest), Gradients._make((*needed, False))
+    found = _device(call).passes(call).backward(call, kept if call.neuron.gate else kept[1:], arriving, needs)
     if isinstance(found, Flow):
         found = all_gradients(call, found, needs)
     like = call.membrane
+    given: Any = call.tensors
     return tuple(
         (torch.zeros_like(t) if need else like.new_empty(0)) if g is None else g.contiguous()
-        for t, g, need in zip(call.tensors, found[:_COUNT], needed, strict=False)
+        for t, g, need in zip(given, found[:_COUNT], needed, strict=False)
     )
 
 
@@ -139,9 +195,10 @@ _recurrence.register_autograd(_backward, setup_context=_keep)
 
 
 def _supports(call: Call) -> bool:
-    """Whether the operators serve a call, as ``ops.cpu`` says; not while exporting, which wants torch's own."""
+    """Whether the operators serve a call, as its device says; an exported graph has torch's own instead."""
     exporting = getattr(torch.compiler, "is_exporting", lambda: True)
-    return not exporting() and cpu.supports(call)
+    device = _DEVICES.get(call.membrane.device.type)
+    return device is not None and not exporting() and device.supports(call)
 
 
 def _run(call: Call) -> Result:

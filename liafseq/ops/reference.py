@@ -67,7 +67,7 @@ def _joined(call: Call, rows: list[Tensor]) -> Tensor:
 
 
 def _loop(call: Call, spike: SpikeFunction) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
-    """Outputs and potentials in the order in which the steps run, and y and u of each sequence's last step."""
+    """Outputs and potentials in the order of the steps, and y and u of each sequence's last step."""
     input, (weight_ih, weight_hh, bias), (decay, threshold, leak), (_, y0, _), neuron, steps, other = call
     times, v0 = other or product, call.membrane
     current = input if weight_ih is None else F.linear(input, weight_ih, bias)

@@ -6,10 +6,20 @@ import torch
 from torch import Tensor
 
 from liafseq import ops
-from liafseq.neurons import advance
-from liafseq.ops.types import Backend, Call, Result, State, Weights
+from liafseq.neurons import Neuron, advance
+from liafseq.ops.types import Backend, Call, Numbers, Result, State, Weights
 
-__all__ = ["BACKEND"]
+__all__ = ["BACKEND", "read_first"]
+
+
+def read_first(state: State, numbers: Numbers, neuron: Neuron) -> Tensor | None:
+    """What W_hh reads at the first step, (N, H); None is zero."""
+    v, y, u = state
+    membrane = neuron.feedback == "membrane"
+    if u is None or (y is not None and not membrane):
+        return v if membrane else y
+    made, kept = advance(u, *numbers, neuron)
+    return kept if membrane else made
 
 
 def _part(state: State, low: int, high: int) -> State:
@@ -21,16 +31,10 @@ def _one(call: Call, current: Tensor, state: State) -> tuple[Tensor, Tensor]:
     weight, times = call.weights.hh, call.product
     assert weight is not None
     assert times is not None
-    read = state.y
-    if call.neuron.feedback == "membrane":
-        read = state.v
-        if state.u is not None:
-            _, read = advance(state.u, *call.numbers, call.neuron)
-    elif read is None and state.u is not None:
-        read, _ = advance(state.u, *call.numbers, call.neuron)
+    read = read_first(state, call.numbers, call.neuron)
     if read is not None:
         current = current + times(read, weight)
-    own = Call(current.unsqueeze(0), Weights(None, None, None), call.numbers, state, call.neuron)
+    own = Call(current.unsqueeze(0), Weights(), call.numbers, state, call.neuron)
     _, y, u = ops.recurrence(own)
     return y, u
 

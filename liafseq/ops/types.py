@@ -16,15 +16,17 @@ __all__ = ["Backend", "Call", "Gradients", "Numbers", "Product", "Result", "Stat
 class Weights(NamedTuple):
     """Of the synaptic current; the rows of a gate, if there is one, follow those of the current.
 
+    ``Weights()`` are those of an input that is the whole synaptic current.
+
     Attributes:
         ih: (rows, I), or None where the input is the input current itself.
         hh: (rows, H), or None without feedback, or where the input is the whole synaptic current.
         bias: (rows,), or None.
     """
 
-    ih: Tensor | None
-    hh: Tensor | None
-    bias: Tensor | None
+    ih: Tensor | None = None
+    hh: Tensor | None = None
+    bias: Tensor | None = None
 
 
 class Numbers(NamedTuple):
@@ -160,4 +162,8 @@ class Backend(NamedTuple):
 
 
 def any_requires_grad(call: Call) -> bool:
-    return torch.is_grad_enabled() and any(Gradients.needed(call.tensors))
+    if torch.is_grad_enabled():
+        for tensor in call.tensors:
+            if tensor is not None and tensor.requires_grad:
+                return True
+    return False

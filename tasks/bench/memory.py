@@ -4,8 +4,8 @@
 parameters and the output's gradient: intermediates, output, gradients. ``kept`` is the part of it
 that is still held between forward and backward, less the output and the final state: what the
 backward pass needs. On a CPU every allocation of torch's is read from ``torch.profiler``, those that
-live in numpy arrays from ``tracemalloc``; what a BLAS or compiled code keeps for itself is in
-neither. On a GPU it is the allocator's own peak, of which ``kept`` is not split off.
+live in numpy arrays from ``tracemalloc``; what compiled code keeps for itself is in neither. On a GPU
+it is the allocator's own peak, of which ``kept`` is not split off.
 """
 
 from __future__ import annotations

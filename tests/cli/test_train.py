@@ -182,3 +182,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_terminal_is_told_what_a_run_does_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    from liafseq.cli.progress import TrainProgress
+    from liafseq.tasks.task import find
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    task = find("babi")
+    with TrainProgress(task, task.Config()) as progress:
+        assert progress.bars.tasks[0].fields["state"] == "reads data, compiles"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 
 from liafseq.neurons import Neuron
@@ -20,6 +22,25 @@ EMITS = {
     "liaf-relu": {"analog": True, "activation": "relu", "threshold_related": True},
     "lif": {"analog": False},
     "mlif": {"analog": False, "reset": "soft", "levels": 3},
+}
+PLAIN = [
+    (emit, {"feedback": feedback, "reset": reset, "detach_reset": detach})
+    for emit, feedback, reset, detach in itertools.product(
+        EMITS, ("output", "membrane", None), ("hard", "soft"), (False, True)
+    )
+    if emit != "mlif" or reset == "soft"
+]
+GATED = [
+    (emit, {"gate": gate, "normalize": normalize, "reset": reset, "detach_reset": detach})
+    for emit, gate, normalize, reset, detach in itertools.product(
+        EMITS, ("sigmoid", "tanh"), (False, True), ("hard", "soft"), (False, True)
+    )
+    if emit != "mlif" or reset == "soft"
+]
+GATES = {"plain": {}, "gated": {"gate": "sigmoid", "normalize": True}}
+USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
+FEEDBACKS = {"output": {}, "membrane": {"feedback": "membrane"}, "none": {"feedback": None}} | {
+    "gated": GATES["gated"]
 }
 
 
@@ -101,3 +122,28 @@ def assert_parity(run, call, use=(True, True, True), frozen="", rtol=1e-9, atol=
         torch.testing.assert_close(
             found_grads[name], grad, rtol=rtol, atol=atol, msg=lambda m, name=name: f"d{name}: {m}"
         )
+
+
+def clear_of_thresholds(call, margin):
+    """The call up to its first step in which a potential is within ``margin`` of a threshold.
+
+    Beyond, a spike may be there or not by rounding alone.
+    """
+    with torch.no_grad():
+        u = reference.trace(call)[3].double()
+    sizes = call.sizes
+    levels = torch.arange(1, call.neuron.levels + 1).view(-1, 1, 1) * call.numbers.threshold.double().cpu()
+    near = ((u.cpu().view(-1, call.membrane.shape[1]) - levels).abs() < margin).any(0).any(1)
+    order = range(len(sizes))[::-1] if call.steps.reverse else range(len(sizes))
+    steps = near.split(list(sizes))
+    clear = next((i for i, t in enumerate(order) if steps[t].any()), len(sizes))
+    if clear == len(sizes):
+        return call
+    assert clear, "a potential is near a threshold at the first step already"
+    kept = order[:clear]
+    rows = [part for t, part in enumerate(call.input.reshape(sum(sizes), -1).split(list(sizes))) if t in kept]
+    if call.steps.sizes is None:
+        return call._replace(input=torch.stack(rows))
+    cut = tuple(size for t, size in enumerate(sizes) if t in kept)
+    assert cut[0] == sizes[0], "backwards the sequences of later starts are lost"
+    return call._replace(input=torch.cat(rows), steps=Steps(cut, call.steps.reverse))

@@ -1,28 +1,26 @@
-"""Where a training step of a compiled layer spends its time on a CPU, beside the floor.
+"""Where a training step of a compiled layer spends its time on a CPU.
 
-    python tests/liafseq/profile_cpu.py 32x100x64x128 64x128x128x256 [--threads 2] [--model liaf]
+    python tests/liafseq/profile_cpu.py 32x100x64x128 64x128x128x256 [--threads 2] [--model liaf:gated=true]
 
-The loops run once as they are and once with a BLAS that does nothing, so what is left is element-wise
-work; the products over all steps are timed by themselves.
+The two compiled passes are timed inside the step; what is left is torch's small operations and Python. The
+limit is the step's products at the rate of one product of 2048 x 2048 numbers.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-import liafseq
-from liafseq.ops import cpu, cpu_backward
+from liafseq.ops.cpu.team import Pass
+from liafseq.tasks.models import ModelSpec, build_layer
 
 
-def _seconds(call: Callable[[], Any], rounds: int = 15) -> float:
+def _seconds(call: Callable[[], Any], rounds: int) -> float:
     call()
     times = []
     for _ in range(rounds):
@@ -32,88 +30,52 @@ def _seconds(call: Callable[[], Any], rounds: int = 15) -> float:
     return statistics.median(times)
 
 
-def _without_products(call: Callable[[], Any]) -> float:
-    real = cpu.gemm_address
-    # Any function that returns at once: nobody reads the arguments.
-    address = ctypes.cast(ctypes.CDLL(None).getppid, ctypes.c_void_p).value
-    cpu.gemm_address = cpu_backward.gemm_address = lambda _: address
-    try:
-        return _seconds(call)
-    finally:
-        cpu.gemm_address = cpu_backward.gemm_address = real
-
-
-def profile(shape: str, model: str) -> None:
+def profile(shape: str, model: str, rounds: int) -> None:
     """Prints the parts of a training step in milliseconds, and what they are of the whole."""
     batch, steps, inputs, hidden = map(int, shape.split("x"))
-    layer = {"liaf": liafseq.LIAF, "lif": liafseq.LIF, "dalif": liafseq.DALIF, "mlif": liafseq.MLIF}[model](
-        inputs, hidden
-    )
+    layer = build_layer(ModelSpec.parse(model), inputs, hidden)
     x = torch.randn(steps, batch, inputs, requires_grad=True)
     grad = torch.randn(steps, batch, hidden)
-    caught: dict[str, tuple[Any, ...]] = {}
-    run_forward, backward_pass = cpu.run_forward, cpu_backward.Backward
-    piece, cpu_backward._PIECE = cpu_backward._PIECE, 2**40
-    cpu.run_forward = _catching(run_forward, "forward", caught)
-    cpu_backward.Backward = _catching(backward_pass, "backward", caught)
-    layer(x)[0].backward(grad)
-    cpu.run_forward, cpu_backward.Backward, cpu_backward._PIECE = run_forward, backward_pass, piece
+    plain, passes = Pass.__call__, []
 
-    def whole() -> None:
-        layer(x)[0].backward(grad)
+    def timed(self: Pass, table: Any) -> None:
+        begin = time.perf_counter()
+        plain(self, table)
+        passes.append(time.perf_counter() - begin)
 
-    w_ih, w_hh, bias = (p.detach() for p in (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0))
-    delta, rows = torch.randn(steps * batch, hidden), batch
-    read, flat, state = torch.randn_like(delta), x.detach().reshape(-1, inputs), torch.randn(batch, hidden)
-    into = torch.empty(batch, hidden)
-
-    def forward() -> None:
-        run_forward(caught["forward"][0].clone(), *caught["forward"][1:])
-
-    def backward() -> None:
-        backward_pass(*caught["backward"]).whole()
-
-    def products() -> None:
-        for _ in range(steps):
-            torch.mm(state, w_hh, out=into)
-
-    parts = {
-        "input product": _seconds(lambda: F.linear(x.detach(), w_ih, bias)),
-        "steps forward: products": _seconds(products),
-        "steps forward: all": _seconds(forward),
-        "steps forward: element-wise alone": _without_products(forward),
-        "steps backward: products": _seconds(products),
-        "steps backward: all": _seconds(backward),
-        "steps backward: element-wise alone": _without_products(backward),
-        "gradient of W_ih": _seconds(lambda: delta.t() @ flat),
-        "gradient of W_hh": _seconds(lambda: delta[rows:].t() @ read[:-rows]),
-        "gradient of the input": _seconds(lambda: delta @ w_ih),
-        "gradient of the biases": _seconds(lambda: delta.sum(0)),
-        "the whole step": _seconds(whole),
-    }
-    total = parts["the whole step"]
+    Pass.__call__ = timed  # type: ignore[method-assign]
+    try:
+        whole = _seconds(lambda: layer(x)[0].backward(grad), rounds)
+    finally:
+        Pass.__call__ = plain  # type: ignore[method-assign]
+    forward, backward = (statistics.median(passes[i + 2 :: 2]) for i in range(2))
+    matrix = torch.randn(2048, 2048)
+    rate = 2 * 2048**3 / _seconds(lambda: matrix @ matrix, rounds)
+    weights = sum(p.numel() for name, p in layer.named_parameters() if name.startswith("weight"))
     print(f"{model}, {shape}, {torch.get_num_threads()} threads")
+    parts = {
+        "compiled forward pass": forward,
+        "compiled backward pass": backward,
+        "torch and Python around them": whole - forward - backward,
+        "the whole step": whole,
+        "the limit": 6 * steps * batch * weights / rate,
+    }
     for name, seconds in parts.items():
-        print(f"  {name:36}{1e3 * seconds:9.3f} ms {100 * seconds / total:6.1f}%")
-
-
-def _catching(call: Callable[..., Any], name: str, caught: dict[str, tuple[Any, ...]]) -> Callable[..., Any]:
-    def catch(*arguments: Any) -> Any:
-        caught[name] = tuple(a.clone() if torch.is_tensor(a) else a for a in arguments)
-        return call(*arguments)
-
-    return catch
+        print(f"  {name:30} {1e3 * seconds:9.3f} ms  {seconds / whole:6.1%}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shapes", nargs="+")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--model", default="liaf")
+    parser.add_argument("--rounds", type=int, default=40)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     for shape in given.shapes:
-        profile(shape, given.model)
+        profile(shape, given.model, given.rounds)
 
 
 if __name__ == "__main__":

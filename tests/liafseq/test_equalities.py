@@ -95,6 +95,18 @@ def test_cells_in_a_loop_make_the_layer(kind, state_format):
             torch.testing.assert_close(parameter.grad, getattr(layer, f"{name}_l{k}").grad)
 
 
+def test_gradients_that_are_differentiated_again_are_the_same(kind):
+    """Weights are made of the decay, so that a gradient could be counted twice."""
+    layer_type, _, options = kind
+    layer = build(layer_type, options, 3, 4)
+    parameters, x = list(layer.parameters()), 3 * torch.randn(5, 2, 3, dtype=torch.float64)
+    found, expected = (
+        torch.autograd.grad(layer(x)[0].sum(), parameters, create_graph=again, materialize_grads=True)
+        for again in (True, False)
+    )
+    torch.testing.assert_close(found, expected)
+
+
 LENGTHS = {"sorted": [6, 4, 4, 1], "unsorted": [1, 6, 4, 4], "equal": [5, 5, 5, 5], "one": [3]}
 
 

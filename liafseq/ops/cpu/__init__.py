@@ -29,7 +29,7 @@ def supports(call: Call) -> bool:
     """Whether the passes serve this: a CPU, membranes of float32 or float64, nothing empty, and an
     activation and a surrogate that have a compiled version."""
     v0, neuron = call.membrane, call.neuron
-    if v0.device.type != "cpu" or v0.dtype not in (torch.float32, torch.float64):
+    if not v0.is_cpu or v0.dtype not in (torch.float32, torch.float64):
         return False
     if v0.numel() == 0 or call.input.numel() == 0:
         return False

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from liafseq.neurons import advance, integrate
+from liafseq.neurons import integrate
 from liafseq.ops.cpu.emit import INDEX, Builder, Dual, Value
-from liafseq.ops.cpu.functions import activate, spike
+from liafseq.ops.cpu.functions import activate
 from liafseq.ops.cpu.kernel import Kernel, Spec
 from liafseq.ops.cpu.tiles import Matrix, Rows
 
@@ -142,13 +142,10 @@ class _Backward:
         """R of the step before, of which the gate keeps a part."""
 
         def body(b: Builder, i: Any) -> None:
-            _, left = self._advance(b.load(u, i), self.kernel.numbers(b, i))
+            _, left = self.kernel.advance(b.load(u, i), self.kernel.numbers(b, i))
             b.store(left, to, i)
 
         self.kernel.each(body)
-
-    def _advance(self, u: Any, numbers: dict[str, Any]) -> tuple[Any, Any]:
-        return advance(u, *numbers.values(), self.neuron, spike, activate)
 
     def _row(self, low: Any, first: Any, row: Any, goes_on: Any, ran: Any, delta: Any, after: Any) -> None:
         """Through the neurons of a row, from the gradients of output and kept membrane to the current's."""
@@ -186,7 +183,7 @@ class _Backward:
         neuron, learned = self.neuron, self.spec.learned
         numbers: dict[str, Any] = self.kernel.numbers(b, i)
         named = {name: Dual(x, {name: 1.0}) if name in learned else x for name, x in numbers.items()}
-        y, v = self._advance(Dual(b.load(u, i), {"u": 1.0}), named)
+        y, v = self.kernel.advance(Dual(b.load(u, i), {"u": 1.0}), named)
         to_y, to_v = b.load(gy, i), b.load(back_v, i)
 
         def arriving(name: str) -> Any:

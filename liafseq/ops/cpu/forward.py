@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from liafseq.neurons import advance, integrate
+from liafseq.neurons import integrate
 from liafseq.ops.cpu.emit import Builder
-from liafseq.ops.cpu.functions import activate, spike
+from liafseq.ops.cpu.functions import activate
 from liafseq.ops.cpu.kernel import Kernel, Spec
 from liafseq.ops.cpu.tiles import Rows
 
@@ -38,7 +38,7 @@ def forward(spec: Spec) -> Kernel:
             drive = _current(kernel, spec, step, (low, high), first, count, drive)
             out, v = kernel.rows("output", first), kernel.rows("v", low)
             with b.loop(b.index(0), count) as row:
-                _step(kernel, *(rows.row(b, row) for rows in (drive, v, u, out)), width)
+                _step(kernel, drive.row(b, row), v.row(b, row), u.row(b, row), out.row(b, row), width)
     kernel.finish()
     return kernel
 
@@ -88,10 +88,10 @@ def _step(kernel: Kernel, drive: Any, v: Any, u: Any, out: Any, width: Any) -> N
         kept = None if neuron.feedback == "membrane" else kernel.start(b, v, i, numbers)
         gate = b.load(drive, b.add(width, i)) if neuron.gate else None
         now: Any = integrate(kept, b.load(drive, i), gate, numbers["leak"], neuron, activate)  # type: ignore[arg-type]
-        y, left = advance(now, *numbers.values(), neuron, spike, activate)  # type: ignore[arg-type]
+        y, left = kernel.advance(now, numbers)
         b.store(now, u, i)
-        b.store(y, out, i)  # type: ignore[arg-type]
+        b.store(y, out, i)
         if kernel.spec.start is None:
-            b.store(left, v, i)  # type: ignore[arg-type]
+            b.store(left, v, i)
 
     kernel.each(body)

@@ -126,7 +126,12 @@ class Kernel:
         given = Dual(given, {name: 1.0}) if name else given
         if self.spec.start is None:
             return given
-        return advance(given, *numbers.values(), self.spec.neuron, spike, activate)[1]
+        return self.advance(given, numbers)[1]
+
+    def advance(self, u: Any, numbers: dict[str, Any]) -> tuple[Any, Any]:
+        """``neurons.advance`` of compiled values."""
+        decay, threshold, leak = (numbers[name] for name in ("decay", "threshold", "leak"))
+        return advance(u, decay, threshold, leak, self.spec.neuron, spike, activate)
 
     def finish(self) -> None:
         self.b.ir.ret_void()

@@ -7,6 +7,8 @@ rest. Where nothing is multiplied, narrow rows (the channels of a pixel) are rea
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -28,6 +30,8 @@ _LEAST_POTENTIALS = 32768
 """Where nothing is multiplied, potentials of a thread's part, at least."""
 _WIDTH, _WIDEST = 256, 1024
 """Features to which narrower rows are joined, and no more than the second."""
+_FEW = 8192
+"""So few potentials are quicker as they are."""
 _BLOCK = 131072
 """Features of a block of rows that goes through all steps, where nothing is multiplied."""
 _ROOM = 256
@@ -68,41 +72,58 @@ def compiled_pass(spec: Any, forward: bool) -> tuple[Pass, dict[str, int]]:
 class Arguments:
     """The arguments of a pass for each part of the batch; keeps alive what they point to."""
 
-    def __init__(self, run: Pass, places: dict[str, int], table: np.ndarray) -> None:
-        self.run, self.places, self.table = run, places, table
+    def __init__(self, run: Pass, places: dict[str, int], parts: int) -> None:
+        self.run, self.places, self.parts = run, places, parts
+        # those of the first part, and what the others have instead
+        self.first = array("q", bytes(8 * len(places)))
+        self.others: dict[int, Sequence[int]] = {}
         self.alive: list[Any] = []
 
     def copy(self) -> Arguments:
-        return Arguments(self.run, self.places, self.table.copy())
+        found = object.__new__(Arguments)
+        found.run, found.places, found.parts = self.run, self.places, self.parts
+        found.first, found.others, found.alive = self.first[:], self.others.copy(), []
+        return found
 
     def set(self, **values: Any) -> None:
         """Tensors by where they begin."""
-        table, places = self.table, self.places
+        first, places, alive = self.first, self.places, self.alive
         for name, value in values.items():
             if isinstance(value, Tensor):
-                self.alive.append(value)
+                alive.append(value)
                 value = value.data_ptr()
-            table[:, places[name]] = value
+            first[places[name]] = value
+
+    def each(self, name: str, values: Sequence[int]) -> None:
+        """A value for each part of the batch."""
+        place = self.places[name]
+        self.first[place], self.others[place] = values[0], values[1:]
 
     def share(self, **values: Tensor) -> None:
         """Tensors of which each part of the batch has an element."""
         for name, value in values.items():
             self.alive.append(value)
-            size = value.stride(0) * value.itemsize
-            self.table[:, self.places[name]] = [value.data_ptr() + i * size for i in range(len(value))]
+            start, size = value.data_ptr(), value.stride(0) * value.itemsize
+            self.each(name, range(start, start + self.parts * size, size))
 
     def sums(self, p: Plan, needs: Gradients) -> Tensor:
         """Memory for what each thread sums up, in double precision."""
         rows = needs.decay + needs.threshold + needs.leak + p.blocks * needs.bias
         sums = torch.zeros(len(p.cuts), rows, p.width, dtype=torch.float64)
-        if rows:
+        if rows and p.dtype == torch.float64:
             self.share(sums=sums)
-            if p.dtype != torch.float64:
-                self.share(step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
+        elif rows:
+            self.share(sums=sums, step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
         return sums
 
     def __call__(self) -> None:
-        self.run(self.table)
+        table = self.first
+        if self.parts > 1:
+            table = table * self.parts
+            for place, values in self.others.items():
+                for part, value in enumerate(values, 1):
+                    table[part * len(self.places) + place] = value
+        self.run(table, self.parts)
 
 
 @lru_cache(maxsize=256)
@@ -158,7 +179,8 @@ class Plan:
         lanes = lanes_for(hidden, bits)
         projects = inputs is not None
         self.multiplies = projects or recurrent
-        self.joined = 1 if self.multiplies or neuron.gate else _joined(hidden, sizes)
+        few = sum(sizes) * hidden <= _FEW
+        self.joined = 1 if self.multiplies or neuron.gate or few else _joined(hidden, sizes)
         self.panel = 2 * lanes
         self.width = width_of(hidden, dtype) if self.multiplies else hidden * self.joined
         self.pad = self.width - hidden if self.multiplies else 0
@@ -212,16 +234,17 @@ class Plan:
 
     def _arguments(self, spec: Any, forward: bool) -> Arguments:
         run, places = compiled_pass(spec, forward)
-        found = Arguments(run, places, np.zeros((len(self.cuts), len(places)), np.int64))
+        found = Arguments(run, places, len(self.cuts))
         same = {
             "starts": self.starts.ctypes.data, "counts": self.counts.ctypes.data, "steps": len(self.counts),
-            "low": [low for low, _ in self.cuts], "high": [high for _, high in self.cuts],
             "block": self.block, "width": self.width, "inputs": self.inputs, "room": self.room,
             "zeros": self.zeros.data_ptr(),
         }  # fmt: skip
         for name, value in same.items():
             if name in places:
-                found.table[:, places[name]] = value
+                found.set(**{name: value})
+        found.each("low", [low for low, _ in self.cuts])
+        found.each("high", [high for _, high in self.cuts])
         return found
 
     # tensors as the passes read them, and back

@@ -136,13 +136,13 @@ def own_gradients(p: Plan, call: Call, needs: Gradients, sums: Tensor) -> dict[s
         if not getattr(needs, name):
             continue
         bias = name == "bias"
-        like = call.weights.bias if bias else getattr(call.numbers, name)
+        like: Tensor = call.weights.bias if bias else getattr(call.numbers, name)  # type: ignore[assignment]
         length = p.blocks if bias else 1
-        total = whole[place : place + length]
-        if p.width != p.hidden:
-            total = p.narrow(total)
-            total = total if bias else total.sum(0)
-        total = total.reshape(-1)
+        if length == 1 and p.width == p.hidden:
+            total = whole[place]
+        else:
+            total = p.narrow(whole[place : place + length])
+            total = total.reshape(-1) if bias else total.sum(0)
         total = total if total.shape == like.shape else total.sum_to_size(like.shape)
         found[name] = total.to(like.dtype, copy=True)
         place += length

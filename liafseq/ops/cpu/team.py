@@ -8,19 +8,18 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 __all__ = ["Pass"]
 
 
 @cache
 def _openmp() -> tuple[Any, int, int] | None:
-    """What runs a team of GNU's OpenMP, if this process has it, and the addresses of a thread's two questions."""
+    """GNU's OpenMP, if this process has it: what runs a team, and the addresses of two questions."""
     try:
         maps = Path("/proc/self/maps").read_text()
         found = re.search(r"/\S*/libgomp[^/\s]*", maps)
@@ -54,19 +53,20 @@ class Pass:
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
         self.one, self.team = kind(one), team
 
-    def __call__(self, table: np.ndarray) -> None:
-        """Run with the arguments in each row of ``table``."""
-        address = table.__array_interface__["data"][0]
-        if len(table) == 1:
+    def __call__(self, table: array[int], parts: int) -> None:
+        """Run with the arguments of each part, one after the other in ``table``."""
+        address, length = table.buffer_info()
+        if parts == 1:
             self.one(address)
             return
         openmp = _openmp()
         if openmp is not None:
             run, number, count = openmp
-            task = np.array([len(table), address, number, count], np.int64)
-            run(self.team, task.__array_interface__["data"][0], len(table), 0)
+            task = array("q", [parts, address, number, count])
+            run(self.team, task.buffer_info()[0], parts, 0)
             return
-        first, *others = range(address, address + table.nbytes, table.strides[0])
+        size = length * table.itemsize
+        first, *others = range(address, address + size, size // parts)
         waiting = [_pool(len(others)).submit(self.one, address) for address in others]
         self.one(first)
         for future in waiting:

@@ -93,7 +93,7 @@ class Tiles:
         b.ir.call(self.sparse, [*start, *read, b.index(1), *self.packed(b, w, k), *to, rows, k, n, places])
 
     def _sparse(self) -> ir.Function:
-        """Rows one by one: their numbers that are not zero select columns of W. Where there are many, tiles."""
+        """Rows one by one: their numbers that are not zero select columns of W. Many of them: tiles."""
         if self.whole is None:
             self.whole = self._product()
         function, b = self._function("sparse", "pi" + "pii" + "pii" + "pi" + "iii" + "p")
@@ -170,8 +170,8 @@ class Tiles:
                 block = b.ir.append_basic_block(f"rows{rows_of_tile}")
                 choice.add_case(b.index(rows_of_tile), block)
                 b.ir.position_at_end(block)
-                own = (rows.after(b, first) for rows in (start, read, to))
-                self._columns(b, rows_of_tile, *own, r_step, Matrix(*w), k, n)
+                s_own, r_own, c_own = (rows.after(b, first) for rows in (start, read, to))
+                self._columns(b, rows_of_tile, s_own, r_own, c_own, r_step, Matrix(*w), k, n)
                 b.ir.branch(done)
             b.ir.position_at_end(done)
         b.ir.ret_void()

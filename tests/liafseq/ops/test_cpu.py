@@ -36,7 +36,7 @@ def fresh():
 
 
 @pytest.fixture(params=[128, 256, 512])
-def vectors(request, monkeypatch, fresh):
+def vectors(request, monkeypatch, fresh):  # noqa: ARG001 - one fixture needs the other
     """Vectors of another processor: LLVM makes them of what this one has."""
     monkeypatch.setattr(engine, "vector_bits", lambda: request.param)
 
@@ -63,6 +63,7 @@ def test_threads_share_the_batch(choices, layout, threads, openmp, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(plan, "_LEAST_ROWS", 1)
     monkeypatch.setattr(plan, "_LEAST_POTENTIALS", 1)
+    monkeypatch.setattr(plan, "_FEW", 0)
     if not openmp:
         monkeypatch.setattr(team, "_openmp", lambda: None)
     call = make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout])
@@ -78,6 +79,7 @@ def test_little_room(choices, layout, monkeypatch):
     monkeypatch.setattr(plan, "_ROOM", 1)
     monkeypatch.setattr(plan, "_BLOCK", 10)
     monkeypatch.setattr(plan, "_WIDTH", 15)
+    monkeypatch.setattr(plan, "_FEW", 0)
     assert_parity(run, make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout]))
 
 

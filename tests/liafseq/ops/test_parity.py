@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 import torch
-from calls import EMITS, LAYOUTS, assert_parity, leaves, make_call, results
+from calls import (
+    EMITS,
+    FEEDBACKS,
+    GATED,
+    GATES,
+    LAYOUTS,
+    PLAIN,
+    USES,
+    assert_parity,
+    leaves,
+    make_call,
+    results,
+)
 
 from liafseq import ops
 from liafseq.neurons import ACTIVATIONS, Neuron
@@ -28,22 +38,6 @@ def run(request):
     return checked
 
 
-PLAIN = [
-    (emit, {"feedback": feedback, "reset": reset, "detach_reset": detach})
-    for emit, feedback, reset, detach in itertools.product(
-        EMITS, ("output", "membrane", None), ("hard", "soft"), (False, True)
-    )
-    if emit != "mlif" or reset == "soft"
-]
-GATED = [
-    (emit, {"gate": gate, "normalize": normalize, "reset": reset, "detach_reset": detach})
-    for emit, gate, normalize, reset, detach in itertools.product(
-        EMITS, ("sigmoid", "tanh"), (False, True), ("hard", "soft"), (False, True)
-    )
-    if emit != "mlif" or reset == "soft"
-]
-
-
 @pytest.mark.covers(3)
 @pytest.mark.parametrize("share", ["layer", "neuron"])
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -52,9 +46,6 @@ def test_every_choice(run, emit, choices, layout, share):
     hard = choices["reset"] == "hard"
     neuron = Neuron(**{"surrogate": "arctan", "v_reset": 0.1 if hard else 0.0, **choices, **EMITS[emit]})
     assert_parity(run, make_call(neuron, LAYOUTS[layout], share=share))
-
-
-GATES = {"plain": {}, "gated": {"gate": "sigmoid", "normalize": True}}
 
 
 @pytest.mark.covers(2)
@@ -72,12 +63,6 @@ def test_every_activation(run, activation, gate):
 def test_every_surrogate(run, surrogate, width, gate):
     neuron = Neuron(analog=False, surrogate=surrogate, surrogate_width=width, **GATES[gate])
     assert_parity(run, make_call(neuron, Steps((4, 3, 1), reverse=True)))
-
-
-USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
-FEEDBACKS = {"output": {}, "membrane": {"feedback": "membrane"}, "none": {"feedback": None}} | {
-    "gated": GATES["gated"]
-}
 
 
 @pytest.mark.covers(2)
@@ -186,8 +171,8 @@ def test_not_a_number_reaches_the_output(run, emit, feedback):
     call = make_call(neuron)
     call.input[2, 1] = float("nan")
     output, y, u = run(call)
-    assert output[2:, 1].isnan().all() and y[1].isnan().all() and u[1].isnan().all()
-    assert not output[:, 0].isnan().any() and not output[:2].isnan().any()
+    assert all(part.isnan().all() for part in (output[2:, 1], y[1], u[1]))
+    assert not any(part.isnan().any() for part in (output[:, 0], output[:2]))
 
 
 @pytest.mark.covers(3)
