@@ -489,6 +489,26 @@ def test_steps_beyond_the_last_touch_nothing(monkeypatch):
         assert_parity_here(make_call(Neuron(**GATES["gated"]), LAYOUTS[layout]))
 
 
+@pytest.mark.skipif(GPU, reason="the interpreter reads what it is told to")
+@pytest.mark.parametrize("feedback", ["output", "membrane", "gated"])
+@pytest.mark.usefixtures("_wide")
+def test_a_chunk_compiles_before_there_are_tensors(feedback, monkeypatch):
+    """With a clock that is past the end and pointers to nowhere, a step reads nothing through them."""
+    nowhere = torch.full((steps.SLOTS,), 16, dtype=torch.int64)
+
+    def compiled(launch, fill, count, slots, device, key):
+        table, clock = torch.zeros(slots, dtype=torch.int64), torch.tensor([1, 1])
+        fill(table, torch.zeros(2, dtype=torch.int64))
+        for slot in sizes_and_offsets[key[0]]:
+            nowhere[slot] = table[slot]
+        launch(nowhere, clock, 0)
+        graph_run(launch, fill, count, slots, device, key)
+
+    graph_run, sizes_and_offsets = graph.run, {"forward": (9, 10), "backward": (12, 13)}
+    monkeypatch.setattr(graph, "run", compiled)
+    assert_parity_here(make_call(Neuron(**FEEDBACKS[feedback]), LAYOUTS["packed"]))
+
+
 def test_lengths_and_batches_compile_nothing_again():
     """What differs from batch to batch is no constant of a kernel."""
     kernels = {
