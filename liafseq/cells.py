@@ -68,7 +68,8 @@ class LIAFCell(SpikingCellBase):
 
     Outputs: ``(h, c)``
         - the output y and the membrane potential u, shaped as hx; u alone with
-          ``state_format="gru"``: ``emit(u)`` is then the output.
+          ``state_format="gru"``: ``emit(u)`` is then the output. They have the input's dtype: in 16
+          bits the membrane is rounded after each step; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
@@ -179,7 +180,8 @@ class LIFCell(SpikingCellBase):
 
     Outputs: ``(h, c)``
         - the output y and the membrane potential u, shaped as hx; u alone with
-          ``state_format="gru"``: ``emit(u)`` is then the output.
+          ``state_format="gru"``: ``emit(u)`` is then the output. They have the input's dtype: in 16
+          bits the membrane is rounded after each step; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
@@ -286,7 +288,8 @@ class DALIFCell(SpikingCellBase):
 
     Outputs: ``(h, c)``
         - the output y and the membrane potential u, shaped as hx; u alone with
-          ``state_format="gru"``: ``emit(u)`` is then the output.
+          ``state_format="gru"``: ``emit(u)`` is then the output. They have the input's dtype: in 16
+          bits the membrane is rounded after each step; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
@@ -294,8 +297,9 @@ class DALIFCell(SpikingCellBase):
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: as of nn.RNNCell; without feedback W_hh and b_hh are None.
-        decay, gain, threshold: (hidden_size,) or (): the numbers that are learned, unconstrained; fixed
-            ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+        decay, gain_offset, threshold: (hidden_size,) or (): the numbers that are learned, unconstrained, of
+            the gain tau_a - artanh(0.9), so that zero is a gain of 0.9; fixed ones are buffers
+            ``fixed_...``. ``neuron_parameters()`` has their values.
 
     Raises:
         TypeError, ValueError: an argument or an option.
@@ -391,7 +395,8 @@ class MLIFCell(SpikingCellBase):
 
     Outputs: ``(h, c)``
         - the output y and the membrane potential u, shaped as hx; u alone with
-          ``state_format="gru"``: ``emit(u)`` is then the output.
+          ``state_format="gru"``: ``emit(u)`` is then the output. They have the input's dtype: in 16
+          bits the membrane is rounded after each step; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of

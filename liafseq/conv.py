@@ -83,7 +83,9 @@ class ConvLIAF(SpikingConv2d):
         - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
         - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
           current I. Passing them on continues the sequence; with batch normalisation the pieces are
-          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece. They
+          have the input's dtype: in 16 bits the membrane, float32 within a call, is rounded between calls;
+          under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
@@ -230,7 +232,9 @@ class ConvLIF(SpikingConv2d):
         - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
         - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
           current I. Passing them on continues the sequence; with batch normalisation the pieces are
-          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece. They
+          have the input's dtype: in 16 bits the membrane, float32 within a call, is rounded between calls;
+          under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
@@ -362,7 +366,9 @@ class ConvDALIF(SpikingConv2d):
         - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
         - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
           current I. Passing them on continues the sequence; with batch normalisation the pieces are
-          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece. They
+          have the input's dtype: in 16 bits the membrane, float32 within a call, is rounded between calls;
+          under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
@@ -372,8 +378,9 @@ class ConvDALIF(SpikingConv2d):
         weight_hh: (C', C' / groups, ...), None without feedback. It has no bias of its own, which would
             only be added to the other.
         norm: the ``nn.BatchNorm2d``, or None.
-        synapse_decay, decay, gain, threshold: (C',) or (): the numbers that are learned, unconstrained;
-            fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
+        synapse_decay, decay, gain_offset, threshold: (C',) or (): the numbers that are learned,
+            unconstrained, of the gain tau_a - artanh(0.9), so that zero is a gain of 0.9; fixed ones are
+            buffers ``fixed_...``. ``neuron_parameters()`` has their values.
 
     Raises:
         TypeError, ValueError: an argument, as of nn.Conv2d, or an option.
@@ -492,7 +499,9 @@ class ConvMLIF(SpikingConv2d):
         - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
         - h_n, c_n: y and u of each sequence's last step, shaped as hx; with ``synapse`` also i_n, the
           current I. Passing them on continues the sequence; with batch normalisation the pieces are
-          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece.
+          equal to the whole in ``eval`` mode, as in training its statistics are those of the piece. They
+          have the input's dtype: in 16 bits the membrane, float32 within a call, is rounded between calls;
+          under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.

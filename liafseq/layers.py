@@ -70,7 +70,8 @@ class LIAF(SpikingRNNBase):
     Outputs: ``output, (h_n, c_n)``
         - output: y of the last layer, (T, N, D * hidden_size), laid out as the input.
         - h_n, c_n: y and u of each layer's and direction's last step, shaped as hx; passing them on
-          continues the sequence.
+          continues the sequence. They have the input's dtype: in 16 bits the membrane, float32 within a
+          call, is rounded between calls; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the
@@ -189,7 +190,8 @@ class LIF(SpikingRNNBase):
     Outputs: ``output, (h_n, c_n)``
         - output: y of the last layer, (T, N, D * hidden_size), laid out as the input.
         - h_n, c_n: y and u of each layer's and direction's last step, shaped as hx; passing them on
-          continues the sequence.
+          continues the sequence. They have the input's dtype: in 16 bits the membrane, float32 within a
+          call, is rounded between calls; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the
@@ -304,7 +306,8 @@ class DALIF(SpikingRNNBase):
     Outputs: ``output, (h_n, c_n)``
         - output: y of the last layer, (T, N, D * hidden_size), laid out as the input.
         - h_n, c_n: y and u of each layer's and direction's last step, shaped as hx; passing them on
-          continues the sequence.
+          continues the sequence. They have the input's dtype: in 16 bits the membrane, float32 within a
+          call, is rounded between calls; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the
@@ -313,9 +316,9 @@ class DALIF(SpikingRNNBase):
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of nn.RNN; without feedback there
             are no W_hh and b_hh.
-        decay_l[k], gain_l[k], threshold_l[k]: (hidden_size,) or (): the numbers that are learned,
-            unconstrained; fixed ones are buffers ``fixed_...``. ``neuron_parameters()`` has their values.
-            All names also with ``_reverse``.
+        decay_l[k], gain_offset_l[k], threshold_l[k]: (hidden_size,) or (): the numbers that are learned,
+            unconstrained, of the gain tau_a - artanh(0.9), so that zero is a gain of 0.9; fixed ones are
+            buffers ``fixed_...``. ``neuron_parameters()`` has their values. All names also with ``_reverse``.
 
     Raises:
         TypeError, ValueError: an argument or an option.
@@ -417,7 +420,8 @@ class MLIF(SpikingRNNBase):
     Outputs: ``output, (h_n, c_n)``
         - output: y of the last layer, (T, N, D * hidden_size), laid out as the input.
         - h_n, c_n: y and u of each layer's and direction's last step, shaped as hx; passing them on
-          continues the sequence.
+          continues the sequence. They have the input's dtype: in 16 bits the membrane, float32 within a
+          call, is rounded between calls; under autocast of float32 it is not.
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the

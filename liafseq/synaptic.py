@@ -43,7 +43,8 @@ class SynapticConv2d(TemporalConv2d):
     Outputs: ``output, i_n``
         - output: as the input, with maps (C', H', W') of nn.Conv2d's size; in channels-last memory.
         - i_n: I of each sequence's last step, shaped as hx. Passing it on continues the sequence; with
-          batch normalisation the pieces are equal to the whole in ``eval`` mode.
+          batch normalisation the pieces are equal to the whole in ``eval`` mode. It has the input's dtype:
+          in 16 bits the current, float32 within a call, is rounded between calls.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers.
 

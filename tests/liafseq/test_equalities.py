@@ -70,6 +70,35 @@ def test_pieces_make_the_whole(kind, state_format, batch_first):
     assert_same_gradients(layer, (whole, *as_states(state)), (pieces, *as_states(hx)))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_pieces_in_16_bits_differ_by_the_rounding_of_the_state(dtype, state_format):
+    """Within a call the membrane is float32, between calls it has the dtype of the input."""
+    # a spike on one side alone would move a potential by far
+    layer = LIAF(3, 16, threshold=100.0, decay=0.95, state_format=state_format, dtype=dtype)
+    x = 3 * torch.randn(12, 2, 3, dtype=dtype)
+    whole, _ = layer(x)
+    first, hx = layer(x[:6])
+    rest, _ = layer(x[6:], hx)
+    assert {s.dtype for s in as_states(hx)} == {dtype}
+    assert torch.equal(first, whole[:6])
+    assert not torch.equal(rest, whole[6:]), "rounding shows"
+    eps = torch.finfo(dtype).eps
+    torch.testing.assert_close(rest.float(), whole[6:].float(), atol=8 * eps, rtol=8 * eps)
+
+
+def test_pieces_under_autocast_make_the_whole(kind, state_format):
+    layer_type, _, options = kind
+    layer = layer_type(3, 4, 2, state_format=state_format, **options)
+    x = 3 * torch.randn(7, 2, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        whole, state = layer(x)
+        first, hx = layer(x[:4])
+        rest, last = layer(x[4:], hx)
+    assert {s.dtype for s in as_states(hx)} == {torch.float32}
+    torch.testing.assert_close(torch.cat([first, rest]), whole)
+    torch.testing.assert_close(as_states(last), as_states(state))
+
+
 def test_cells_in_a_loop_make_the_layer(kind, state_format):
     layer_type, cell_type, options = kind
     layer = build(layer_type, options, 3, 4, 2, state_format=state_format)
