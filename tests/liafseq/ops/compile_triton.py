@@ -150,7 +150,7 @@ class Row(NamedTuple):
         most = WAITS.get(self.case, 1) if self.kernel == "loop.backward" else STEP_WAITS if step else 1
         if self.conflicts.worst > most:
             found.append(f"bank conflicts: {self.conflicts}, {self.conflicts.worst} ways")
-        if self.conflicts.unknown > 32:
+        if loop and self.conflicts.unknown > 32:
             found.append(f"{self.conflicts.unknown} addresses unknown")
         return found
 
