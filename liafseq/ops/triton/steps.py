@@ -42,7 +42,7 @@ def fill(table, clock, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p1
 @triton.jit
 def _pointer(table, slot: tl.constexpr, dtype: tl.constexpr):
     """Pointers are to the start of memory that torch allocates, see ``run._aligned``."""
-    return tl.multiple_of(tl.load(table + slot), 16).to(tl.pointer_type(dtype))
+    return tl.multiple_of(tl.load(table + slot).to(tl.pointer_type(dtype)), 16)
 
 
 @triton.jit
