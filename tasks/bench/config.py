@@ -208,6 +208,9 @@ class BenchConfig(Settings):
         Literal["float32", "float64", "bfloat16", "float16"],
         option("Precision; 16 bits are those of torch.autocast, weights and input float32.", MACHINE),
     ] = "float32"
+    tf32: Annotated[
+        bool, option("On a GPU time float32 products in TF32, cuDNN's too; by default none.", MACHINE)
+    ] = False
     threads: Annotated[
         int | None, option("CPU threads of torch; by default as many as it takes.", MACHINE, ge=1, le=1024)
     ] = None

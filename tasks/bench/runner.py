@@ -135,7 +135,8 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
         steps = {label: layer_step(layers[label], (inputs[label],), mode) for label in good}
         steps |= {label: floor_step(shape, config, mode, n) for label, n in floors.items()}
         steps[LIMIT] = product_step(config)
-        times = time_rounds(steps, config.rounds, config.min_time, synchronizer(config.device))
+        with _tf32(config):
+            times = time_rounds(steps, config.rounds, config.min_time, synchronizer(config.device))
         # once more, because a kernel that keeps buffers may go wrong only after some calls
         for label in [label for label in checks if label in times]:
             found[label] = _checked(checks[label], mode)
@@ -208,3 +209,20 @@ def _threads(config: BenchConfig) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _tf32(config: BenchConfig) -> Iterator[None]:
+    """torch's products and cuDNN's layers alike, which by default are not; what is checked stays precise."""
+    if torch.device(config.device).type != "cuda":
+        yield
+        return
+    backends: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = config.tf32
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            backend.allow_tf32 = value

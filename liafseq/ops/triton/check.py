@@ -18,12 +18,14 @@ from liafseq.ops.gradients import differentiable
 from liafseq.ops.triton.device import fits, padded, precision
 from liafseq.ops.types import Call, Numbers, State, Steps, Weights
 
-__all__ = ["trusted"]
+__all__ = ["problem", "trusted"]
 
 TRANSIENT = (OSError, MemoryError, subprocess.SubprocessError, torch.OutOfMemoryError)
 """What says nothing about the kernels: a process that could not be started, memory that was short."""
 TOLERANCE = {"ieee": 1e-4, "tf32": 1e-2}
 SIXTEEN_BITS = {torch.bfloat16: 3e-2, torch.float16: 5e-3}
+SIZES = Steps((18, 18, 9, 3))
+"""Packed sequences over several programs."""
 _found: dict[Any, bool] = {}
 
 
@@ -66,27 +68,34 @@ def _warn(kind: tuple[Any, ...], why: str) -> None:
     warnings.warn(f"liafseq's Triton kernels are not used on {kind[0]}: {why}", RuntimeWarning, stacklevel=4)
 
 
-def _problem(kind: tuple[Any, ...]) -> Call:
-    """Packed sequences over several programs; some spike at every step, no potential is near the threshold.
+def problem(
+    neuron: Neuron,
+    hidden: int,
+    dtype: torch.dtype | None,
+    device: torch.device,
+    steps: Steps,
+    scale: float = 1.0,
+) -> Call:
+    """Random sequences in which some spike at every step and no potential is near the threshold.
 
-    Currents are 1.5 or -1.5, the threshold is 0.5, and all else is small.
+    Currents are 1.5 or -1.5, the threshold is 0.5, and all else is small, all times ``scale``, but for the
+    gate. ``dtype`` is W_hh's, None for none.
     """
-    device, dtype, _, hidden, feedback, gate, normalize = kind
-    neuron = Neuron(feedback=feedback, gate=gate, normalize=normalize, surrogate="gaussian")
+    assert steps.sizes is not None
     generator = torch.Generator().manual_seed(0)
-    blocks, sizes = neuron.blocks, (18, 18, 9, 3)
+    blocks, sizes = neuron.blocks, steps.sizes
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
-    current = 1.5 * draw(sum(sizes), hidden).sign() + 0.05 * draw(sum(sizes), hidden)
+    current = scale * (1.5 * draw(sum(sizes), hidden).sign() + 0.05 * draw(sum(sizes), hidden))
     if blocks == 2:
         current = torch.cat([current, 0.1 * draw(sum(sizes), hidden) - 2], 1)
     weight = None if dtype is None else (0.1 * draw(blocks * hidden, hidden) / hidden**0.5).to(dtype)
-    numbers = Numbers(*(torch.tensor(x) for x in (0.25, 0.5, 0.01)))
+    numbers = Numbers(*(torch.tensor(x) for x in (0.25, 0.5 * scale, 0.01 * scale)))
     numbers = numbers if neuron.gate is None else numbers._replace(decay=None)
-    state = State(0.1 * draw(sizes[0], hidden), 0.1 * draw(sizes[0], hidden))
-    found = Call(current, Weights(None, weight, None), numbers, state, neuron, Steps(sizes))
+    state = State(scale * 0.1 * draw(sizes[0], hidden), scale * 0.1 * draw(sizes[0], hidden))
+    found = Call(current, Weights(None, weight, None), numbers, state, neuron, steps)
     return found.with_tensors([None if t is None else t.to(device).requires_grad_() for t in found.tensors])
 
 
@@ -95,11 +104,13 @@ def _deviation(kind: tuple[Any, ...]) -> float:
 
     # the first call may come from where there are no gradients
     with torch.inference_mode(False), torch.enable_grad():
-        problem = _problem(kind)
-        live = [t for t in problem.tensors if t is not None]
+        device, dtype, _, hidden, feedback, gate, normalize = kind
+        neuron = Neuron(feedback=feedback, gate=gate, normalize=normalize, surrogate="gaussian")
+        tried = problem(neuron, hidden, dtype, device, SIZES)
+        live = [t for t in tried.tensors if t is not None]
         found = []
         for passes in (PASSES, eager.PASSES):
-            output, y, u = differentiable(passes, problem)
+            output, y, u = differentiable(passes, tried)
             loss = output.square().sum() + (y * u).sum()
             grads = torch.autograd.grad(loss, live, allow_unused=True, materialize_grads=True)
             found.append([output, y, u, *grads])

@@ -47,7 +47,7 @@ class Chunk:
             try:
                 for index in range(CHUNK):
                     launch(self.table, self.clock, index)
-                self.clock[:1].add_(CHUNK)
+                _advance(self.clock)
             finally:
                 self.graph.capture_end()
         torch.cuda.current_stream(device).wait_stream(stream)
@@ -56,6 +56,10 @@ class Chunk:
         fill(self.table, self.clock)
         for _ in range(0, steps, CHUNK):
             self.graph.replay()
+
+
+def _advance(clock: Tensor) -> None:
+    clock[:1].add_(CHUNK)
 
 
 _chunks: OrderedDict[Hashable, Chunk] = OrderedDict()

@@ -88,8 +88,12 @@ class _Plan:
 
     def launch(self, kernel: Any, grid: tuple[int, ...], *arguments: Any, **choices: Any) -> None:
         choices = {"NEURON": self.neuron, "num_warps": 4, "enable_fp_fusion": True, **choices}
-        with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
+        with self._here():
             kernel[grid](*arguments, **choices)
+
+    def _here(self) -> contextlib.AbstractContextManager[Any]:
+        """Where what is launched runs."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext()
 
     def products(self, weight: Tensor | None) -> dict[str, Any]:
         """How a kernel multiplies."""
@@ -125,15 +129,14 @@ class _Plan:
         def fill(table: Tensor, clock: Tensor) -> None:
             given = [table if p is None else p for p in pointers]
             given += [table] * (steps.SLOTS - len(given))
-            kept = {"num_warps": 1, "enable_fp_fusion": True}
-            with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
-                steps.fill[(1,)](table, clock, *given, count, **kept)
+            steps.fill[(1,)](table, clock, *given, count, num_warps=1, enable_fp_fusion=True)
 
         def launch(table: Tensor, clock: Tensor, index: int) -> None:
             self.launch(kernel, grid, table, clock, index, self.batch, self.hidden, *arguments, **choices)
 
         key = (kernel.__name__, grid, self.batch, self.hidden, arguments, tuple(choices.items()))
-        graph.run(launch, fill, count, steps.SLOTS, self.device, key)
+        with self._here():
+            graph.run(launch, fill, count, steps.SLOTS, self.device, key)
 
 
 def _type(dtype: torch.dtype) -> Any:

@@ -42,7 +42,7 @@ def fill(table, clock, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p1
 @triton.jit
 def _pointer(table, slot: tl.constexpr, dtype: tl.constexpr):
     """Pointers are to the start of memory that torch allocates, see ``run._aligned``."""
-    return tl.multiple_of(tl.load(table + slot), 16).to(tl.pointer_type(dtype))
+    return tl.multiple_of(tl.load(table + slot).to(tl.pointer_type(dtype)), 16)
 
 
 @triton.jit
@@ -60,7 +60,7 @@ def _product(
     left, weight, rows, cols, size, width, hidden, to_k, to_col, PRECISION: tl.constexpr, WIDEN: tl.constexpr,
     SPLIT: tl.constexpr, DEPTH: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
-    """sum over k < width of left[row, k] weight[k, col]."""
+    """sum over k < width of left[row, k] weight[k, col]; nothing is read where there are no rows."""
     ROWS: tl.constexpr = rows.shape[0]
     COLS: tl.constexpr = cols.shape[0]
     part = tl.arange(0, SPLIT)[:, None, None] * DEPTH
@@ -70,7 +70,7 @@ def _product(
     from_left = left + n.to(tl.int64) * width
     dtype: tl.constexpr = left.dtype.element_ty
     total = tl.zeros([SPLIT, ROWS, COLS], dtype)
-    for k in tl.range(0, width, SPLIT * DEPTH, num_stages=STAGES):
+    for k in tl.range(0, tl.where(size > 0, width, 0), SPLIT * DEPTH, num_stages=STAGES):
         r = tl.load(from_left + k + k_left, mask=(n < size) & (k + k_left < width), other=0.0)
         w = tl.load(
             weight + (k + k_right) * to_k + col * to_col,
@@ -85,8 +85,8 @@ def _product(
 
 
 @triton.jit
-def _number(pointer, cols, stride, hidden, GIVEN: tl.constexpr):
-    return tl.load(pointer + cols * stride, mask=cols < hidden, other=0.0) if GIVEN else 0.0
+def _number(pointer, cols, stride, wanted, GIVEN: tl.constexpr):
+    return tl.load(pointer + cols * stride, mask=wanted, other=0.0) if GIVEN else 0.0
 
 
 @triton.jit(do_not_specialize=["index", "batch", "decay_stride", "threshold_stride", "leak_stride"])
@@ -128,6 +128,7 @@ def forward(
     step, steps = tl.load(clock) + index, tl.load(clock + 1)
     t = tl.maximum(steps - 1 - step, 0) if REVERSE else tl.minimum(step, steps - 1)
     size, first = _size(sizes, offsets, t, batch, PACKED)
+    # a chunk goes on beyond the last step, and is compiled before there are any tensors
     size = tl.where(step < steps, size, 0)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(1) * COLS + tl.arange(0, COLS)
@@ -141,9 +142,10 @@ def forward(
     x += _product(
         read, weight, rows, cols, size, hidden, hidden, to_k, to_col, PRECISION, WIDEN, SPLIT, DEPTH, STAGES
     )
-    alpha = _number(_pointer(table, 2, DTYPE), col, decay_stride, hidden, not GATED)
-    theta = _number(_pointer(table, 3, DTYPE), col, threshold_stride, hidden, True)
-    beta = _number(_pointer(table, 4, DTYPE), col, leak_stride, hidden, HAS_LEAK)
+    wanted = col < tl.where(size > 0, hidden, 0)
+    alpha = _number(_pointer(table, 2, DTYPE), col, decay_stride, wanted, not GATED)
+    theta = _number(_pointer(table, 3, DTYPE), col, threshold_stride, wanted, True)
+    beta = _number(_pointer(table, 4, DTYPE), col, leak_stride, wanted, HAS_LEAK)
     state = n.to(tl.int64) * hidden + col
     v = tl.load(kept + state, mask=active, other=0.0)
     if GATED:
