@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from liafseq.tasks.models import ModelSpec, build_layer, states
 
-__all__ = ["POOLINGS", "Pooling", "Reader", "unpacked"]
-
-Pooling = Literal["last", "mean", "max", "attention", "steps"]
-POOLINGS = get_args(Pooling)
+__all__ = ["Reader", "unpacked"]
 
 
 class Reader(nn.Module):
@@ -32,7 +29,7 @@ class Reader(nn.Module):
         words: size of the vocabulary; None: features.
         num_layers, bidirectional: of the layers.
         dropout: before the layers (of words), between them and before the head.
-        pooling: what the head sees.
+        pooling: what the head sees: ``last``, ``mean``, ``max``, ``attention`` or ``steps``.
 
     Shapes: ``forward`` takes values, (T, N) numbers of words or (T, N, inputs), and the lengths (N) on the
     CPU, and gives (N, outputs), or with ``steps`` (T, N, outputs), of which what is behind an end means
@@ -50,7 +47,7 @@ class Reader(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        pooling: Pooling = "last",
+        pooling: str = "last",
     ) -> None:
         super().__init__()
         self.pooling, self.directions = pooling, 2 if bidirectional else 1

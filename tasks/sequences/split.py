@@ -3,9 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
-__all__ = ["hold_out"]
+from liafseq.tasks.sequences.sources import WHOLE
+
+__all__ = ["divide", "hold_out"]
+
+T = TypeVar("T")
+
+
+def divide(
+    parts: Mapping[str, Sequence[T]],
+    label: Callable[[T], Hashable],
+    *,
+    test_fraction: float,
+    valid_fraction: float,
+    seed: int,
+) -> dict[str, list[T]]:
+    """The rows of ``train``, ``valid`` and ``test``: official parts stay as they are, others are held out.
+
+    Args:
+        parts: of :func:`liafseq.tasks.sequences.sources.parts`.
+        label: what each part has in its share.
+        test_fraction: of all rows, where there is no test part.
+        valid_fraction: of the training rows, where there is no validation part.
+        seed: of the choice.
+
+    Raises:
+        ValueError: too few rows.
+
+    >>> found = divide({"whole": range(10)}, lambda row: 0, test_fraction=0.2, valid_fraction=0.25, seed=1)
+    >>> {part: len(rows) for part, rows in found.items()}
+    {'train': 6, 'valid': 2, 'test': 2}
+    """
+    rest = list(parts[WHOLE] if WHOLE in parts else parts["train"])
+    found = {part: list(parts[part]) for part in ("valid", "test") if part in parts}
+    for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):
+        if part not in found:
+            kept, held = hold_out([label(row) for row in rest], fraction, seed)
+            found[part], rest = [rest[row] for row in held], [rest[row] for row in kept]
+    return {"train": rest, **{part: found[part] for part in ("valid", "test")}}
 
 
 def hold_out(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:

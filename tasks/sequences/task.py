@@ -109,13 +109,7 @@ class SequenceTask(Task[C, D], Generic[C, D]):
         values, _, target = examples.batch([example])
         _, steps = data.shown(config, split, example)
         what = f"{part}, {split} {self.word.removesuffix('s')} {example}"
+        reader = cast("Reader", network)
         return picture(
-            cast("Reader", network),
-            values,
-            steps,
-            int(target[0]),
-            data.classes,
-            config=config,
-            what=what,
-            neurons=neurons,
+            reader, values, steps, int(target[0]), data.classes, config=config, what=what, neurons=neurons
         )
