@@ -44,8 +44,11 @@ def spikes_of(layer: Any, state: Tensor) -> Tensor | None:
     return sum(levels[1:], start=levels[0])
 
 
-def verdict(found: Trace, right: int, answers: Sequence[str]) -> str:
+def verdict(found: Trace, right: int | Tensor, answers: Sequence[str]) -> str:
     """What is said at the end of a title: ``Answered: garden (wrong, p = 0.61)``."""
+    if not isinstance(right, int):
+        hits = int((found.probabilities.argmax(-1) == right).sum())
+        return f"Right at {hits} of {len(right)} steps"
     last = found.probabilities[-1]
     said = int(last.argmax())
     word = "right" if said == right else "wrong"
@@ -55,7 +58,7 @@ def verdict(found: Trace, right: int, answers: Sequence[str]) -> str:
 def draw(
     found: Trace,
     steps: Sequence[Any],
-    right: int,
+    right: int | Tensor,
     answers: Sequence[str],
     *,
     layer: Any,
@@ -73,7 +76,7 @@ def draw(
     Args:
         found: what was seen.
         steps: of each a word, or a picture as an array (height, width, 3) of 0 to 255.
-        right: the number of the right answer; -1: one that training has not seen.
+        right: the number of the right answer, or of that of each step; -1: one that training has not seen.
         answers: their names.
         layer: whose state it is.
         model: of the run.
@@ -83,21 +86,14 @@ def draw(
         quantity: what the state is; by default as the model's state is called.
         ends: steps behind which a row may end.
     """
-    said = int(found.probabilities[-1].argmax())
-    curves = {}
-    if right >= 0:
-        name = f"p({answers[right]}), the right {word}" + (", given" if said == right else "")
-        curves[name] = found.probabilities[:, right].numpy()
-    if said != right:
-        curves[f"p({answers[said]}), the {word} given"] = found.probabilities[:, said].numpy()
+    curves, others = _curves(found.probabilities, right, answers, word)
     shown = chosen_neurons(found.state.numpy(), neurons)
-    others = [at for at in range(len(answers)) if at not in (right, said)]
     return state_figure(
         found.state[:, shown].numpy(),
         None if found.spikes is None else found.spikes[:, shown].numpy(),
         steps,
         curves,
-        others=found.probabilities[:, others].numpy(),
+        others=others,
         title=title,
         subtitle=(
             f"{about}; {len(shown)} of {found.state.shape[1]} neurons: those that vary most, slow ones on "
@@ -108,3 +104,21 @@ def draw(
         neurons=shown,
         ends=ends,
     )
+
+
+def _curves(
+    probabilities: Tensor, right: int | Tensor, answers: Sequence[str], word: str
+) -> tuple[dict[str, Any], Any]:
+    """The curves of the right answer and of the one given, and those of all others."""
+    if not isinstance(right, int):
+        of_step = probabilities.gather(1, right.clamp(min=0)[:, None])[:, 0] * (right >= 0)
+        return {f"p(the right {word} of the step)": of_step.numpy()}, probabilities.numpy()
+    said = int(probabilities[-1].argmax())
+    curves = {}
+    if right >= 0:
+        name = f"p({answers[right]}), the right {word}" + (", given" if said == right else "")
+        curves[name] = probabilities[:, right].numpy()
+    if said != right:
+        curves[f"p({answers[said]}), the {word} given"] = probabilities[:, said].numpy()
+    others = [at for at in range(len(answers)) if at not in (right, said)]
+    return curves, probabilities[:, others].numpy()

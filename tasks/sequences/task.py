@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from liafseq.tasks.config import Config
 from liafseq.tasks.task import Mistake, Tally, Task
@@ -48,7 +48,12 @@ class SequenceTask(Task[C, D], Generic[C, D]):
     """Sequences of one part, each with a class: floor, mistakes and pictures.
 
     A subclass has the rest of :class:`liafseq.tasks.task.Task`; its network is a ``Reader``.
+
+    Attributes:
+        most_steps: the most that a picture shows; of longer sequences some are passed over.
     """
+
+    most_steps: ClassVar[int] = 340
 
     def examples(self, config: C, data: D, split: str, part: str | None = None) -> SequenceExamples:
         return data.split(config, split)
@@ -108,7 +113,14 @@ class SequenceTask(Task[C, D], Generic[C, D]):
         values, _, target = examples.batch([example])
         _, steps = data.shown(config, split, example)
         what = f"{part}, {split} {self.word.removesuffix('s')} {example}"
-        reader = cast("Reader", network)
         return picture(
-            reader, values, steps, int(target[0]), data.classes, config=config, what=what, neurons=neurons
+            cast("Reader", network),
+            values,
+            steps,
+            target[:, 0] if target.ndim > 1 else int(target[0]),
+            data.classes,
+            config=config,
+            what=what,
+            neurons=neurons,
+            every=-(-len(steps) // self.most_steps),
         )
