@@ -52,6 +52,8 @@ def of_arrays(arrays: Mapping[str, NDArray[Any]], config: SignalsConfig, where: 
         shape = "none" if x is None else x.shape
         raise ValueError(f"{where}: expected an array {config.x!r} of shape (N, T) or (N, T, F), got {shape}")
     ends = _numbers(arrays, config.lengths, where)
+    if ends is not None and (not np.isfinite(ends).all() or (ends % 1).any()):
+        raise ValueError(f"{where}: {config.lengths!r}: expected whole numbers")
     lengths = None if ends is None else [int(end) for end in ends.ravel()]
     flat = lengths is not None and x.ndim < 3 and len(lengths) != len(x)
     if lengths is None:
