@@ -301,11 +301,11 @@ def test_the_real_files():
     archive = Path(folder or ".") / "text_and_signals.tar.xz"
     if folder is None or not archive.is_file():
         pytest.skip("LIAFSEQ_REFERENCE_DATA does not name a folder with text_and_signals.tar.xz")
-    ecg = read(config(archive / "signals/ecg_qtdb", lengths="max_i"))
+    ecg = read(config(archive / "sequences/signals/ecg_qtdb", lengths="max_i"))
     assert {part: len(signals) for part, signals in ecg.items()} == {"train": 618, "test": 141}
     assert ecg["test"][0].values.shape == (1301, 4)
     assert len(np.unique(ecg["test"][0].label)) == 7  # six classes, and steps without
-    digits = whole(archive / "signals/mnist")
+    digits = whole(archive / "sequences/signals/mnist")
     assert len(digits) == 10_000
     assert digits[0].values.shape == (784, 1)
     assert labels(digits[:4]) == ["7", "2", "1", "0"]
