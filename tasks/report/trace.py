@@ -48,7 +48,7 @@ def verdict(found: Trace, right: int | Tensor, answers: Sequence[str]) -> str:
     """What is said at the end of a title: ``Answered: garden (wrong, p = 0.61)``."""
     if not isinstance(right, int):
         hits = int((found.probabilities.argmax(-1) == right).sum())
-        return f"Right at {hits} of {len(right)} steps"
+        return f"Right at {hits} of {int((right >= -1).sum())} steps shown"
     last = found.probabilities[-1]
     said = int(last.argmax())
     word = "right" if said == right else "wrong"
@@ -76,7 +76,8 @@ def draw(
     Args:
         found: what was seen.
         steps: of each a word, or a picture as an array (height, width, 3) of 0 to 255.
-        right: the number of the right answer, or of that of each step; -1: one that training has not seen.
+        right: the number of the right answer, or of that of each step; -1: one that training has not seen;
+            less: none, not scored.
         answers: their names.
         layer: whose state it is.
         model: of the run.

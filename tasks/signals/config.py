@@ -49,7 +49,7 @@ class SignalsConfig(Config):
     test_part: TestPart = "drawn"
     pooling: PoolingField = "last"
     bidirectional: Bidirectional = False
-    epochs: Epochs = 20
+    epochs: Epochs = 40
 
     def about(self) -> str:
         name = PurePath(self.source).name.split(".")[0] or "signals"

@@ -67,18 +67,17 @@ class SignalData:
         return _encoded(config.of_data(), stamp(config.source), split, self)
 
     def shown(self, config: SignalsConfig, split: str, row: int) -> tuple[str, Sequence[str]]:
-        """Where a signal is from, and its steps: of one feature the value, else the number."""
+        """Where a signal is from, and its steps: their classes, or the values of one feature."""
         signal = _parts(config.of_data(), stamp(config.source))[split][row]
+        if self.per_step:
+            names, at = _labels([signal])
+            found = ["-" if names[number] is None else names[number] for number in at.tolist()]
+            return signal.where, [
+                f"{step}: {found[step]}" for step in _ordered(np.arange(len(found)), config)
+            ]
         if signal.values.shape[1] > 1:
             return signal.where, [str(step) for step in range(len(signal.values))]
-        return signal.where, [f"{value:.3g}" for value in self.ordered(signal.values, config)[:, 0]]
-
-    def ordered(self, steps: Any, config: SignalsConfig) -> Any:
-        """Steps in the order in which they are read."""
-        if config.permute is None:
-            return steps
-        # whose results stay the same in all versions of numpy
-        return steps[np.random.RandomState(config.permute).permutation(len(steps))]
+        return signal.where, [f"{value:.3g}" for value in _ordered(signal.values, config)[:, 0]]
 
     def encode(self, signals: Sequence[Signal], config: SignalsConfig) -> SequenceExamples:
         """Signals as tensors; those without labels have 0.
@@ -88,7 +87,7 @@ class SignalData:
         """
         for signal in signals:
             self._check(signal, config)
-        values = [self.ordered(signal.values, config) for signal in signals]
+        values = [_ordered(signal.values, config) for signal in signals]
         flat = Ragged.of(values, torch.float32)
         flat = Ragged((flat.flat - torch.tensor(self.mean)) / torch.tensor(self.std), flat.ranges)
         known = {name: number for number, name in enumerate(self.classes)}
@@ -97,7 +96,7 @@ class SignalData:
         target = torch.tensor(numbers, dtype=torch.int64)[inverse]
         if not self.per_step:
             return SequenceExamples(flat, target)
-        steps = [self.ordered(part, config) for part in target.split(flat.lengths.tolist())]
+        steps = [_ordered(part, config) for part in target.split(flat.lengths.tolist())]
         return SequenceExamples(flat, Ragged.of(steps, torch.int64))
 
     def _labelled(self, signal: Signal) -> Signal:
@@ -163,6 +162,14 @@ def _learnt(config: SignalsConfig, stamp: Any) -> SignalData:
 @lru_cache(maxsize=8)
 def _encoded(config: SignalsConfig, stamp: Any, split: str, data: SignalData) -> SequenceExamples:
     return data.encode(_parts(config, stamp)[split], config)
+
+
+def _ordered(steps: Any, config: SignalsConfig) -> Any:
+    """Steps in the order in which they are read."""
+    if config.permute is None:
+        return steps
+    # whose results stay the same in all versions of numpy
+    return steps[np.random.RandomState(config.permute).permutation(len(steps))]
 
 
 def _labels(signals: Sequence[Signal]) -> tuple[list[str | None], torch.Tensor]:

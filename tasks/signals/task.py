@@ -96,16 +96,20 @@ class Signals(SequenceTask[SignalsConfig, "SignalData"]):
             return
         import torch
 
+        from liafseq.tasks.sequences.ragged import IGNORED
+
         examples = data.split(config, split)
         for row in range(len(examples)):
             batch = examples.batch([row])
             with torch.no_grad():
                 said = network(batch.values, batch.lengths)[:, 0].argmax(-1)
             right = batch.target[:, 0]
-            wrong = Counter(zip(right[said != right].tolist(), said[said != right].tolist(), strict=True))
+            missed = (said != right) & (right != IGNORED)
+            wrong = Counter(zip(right[missed].tolist(), said[missed].tolist(), strict=True))
             if wrong:
                 (expected, given), _ = wrong.most_common(1)[0]
                 where, _ = data.shown(config, split, row)
-                text = f"{where}: {wrong.total()} of {len(right)} steps wrong, most often so"
+                count = int((right != IGNORED).sum())
+                text = f"{where}: {wrong.total()} of {count} steps wrong, most often so"
                 name = data.classes[expected] if expected >= 0 else "a class that training has not seen"
                 yield Mistake(part, row, text, name, data.classes[given])

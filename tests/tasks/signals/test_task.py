@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from liafseq.tasks.report.trace import Trace, verdict
 from liafseq.tasks.sequences.ragged import IGNORED
 from liafseq.tasks.signals.config import SignalsConfig
 from liafseq.tasks.signals.data import SignalData
@@ -123,6 +124,15 @@ def test_steps_of_unknown_and_of_no_class(tmp_path, step_folder):
     config = SignalsConfig(source=str(put(tmp_path / "a.npz", npz(x=values, y=one_hot))))
     target = SignalData.of(config).split(config, "test").batch([0]).target
     assert target[:, 0].tolist() == [0, 1, 0, IGNORED, 0, 1]
+    _, steps = SignalData.of(config).shown(config, "test", 0)
+    assert steps == ["0: 0", "1: 1", "2: 0", "3: -", "4: 0", "5: 1"]
+    network = TASK.network(config, SignalData.of(config))
+    for found in TASK.mistakes(config, SignalData.of(config), network, "test", "a"):
+        assert " of 5 steps wrong" in found.example
+    right = target[:, 0]
+    assert verdict(Trace(right, None, torch.eye(2)[[0, 1, 1, 1, 1, 1]]), right, ["0", "1"]) == (
+        "Right at 3 of 5 steps shown"
+    )
 
 
 def test_permuted_steps():
