@@ -111,4 +111,6 @@ def _class(one_hot: NDArray[Any], where: str) -> NDArray[Any]:
     count = (one_hot != 0).sum(-1) if one_hot.dtype.kind in "biuf" else np.full(1, 2)
     if count.max() > 1 or (one_hot.max(-1) != count).any() or (one_hot.ndim == 1 and not count):
         raise ValueError(f"{where}: expected one 1 among zeros for each label")
+    if not count.any():
+        raise ValueError(f"{where}: no step has a class")
     return np.where(count, one_hot.argmax(-1), NONE)

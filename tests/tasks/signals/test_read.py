@@ -76,6 +76,9 @@ def test_labels_of_steps(tmp_path):
     unlabelled = np.eye(3)[y]
     unlabelled[1, 2] = 0
     assert whole(put(tmp_path / "a.npz", npz(x=WIDE, y=unlabelled)))[1].label[2] == NONE
+    unlabelled[2] = 0
+    with pytest.raises(ValueError, match=r"a.npz: y\[2\]: no step has a class"):
+        whole(put(tmp_path / "a.npz", npz(x=WIDE, y=unlabelled)))
     unlabelled[1, 2] = 2
     with pytest.raises(ValueError, match=r"a.npz: y\[1\]: expected one 1 among zeros"):
         whole(put(tmp_path / "a.npz", npz(x=WIDE, y=unlabelled)))
