@@ -16,7 +16,7 @@ liafseq.tasks.settings.FieldError: epochs must be at least 1, got 0
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator
 
@@ -32,6 +32,8 @@ from liafseq.tasks.settings import (
     Pairs,
     Settings,
     digest,
+    extra,
+    flags_of,
     option,
     pairs,
     replace,
@@ -41,6 +43,8 @@ __all__ = [
     "DATA", "MACHINE", "MANY", "MODEL", "STUDY", "TRAINING", "Config", "FieldError", "Pairs", "option",
     "pairs", "replace",
 ]  # fmt: skip
+
+C = TypeVar("C", bound="Config")
 
 _SEED = {"ge": 0, "lt": 2**63}
 _COUNT = {"ge": 1, "le": 1_000_000}
@@ -144,6 +148,11 @@ class Config(Settings):
         """
         label = re.sub(r"[^A-Za-z0-9._]+", "-", self.model.label).strip("-.")[:48]
         return f"{label}-{self.about()}-s{self.seed}-{digest(self.to_json())}"
+
+    def of_data(self: C) -> C:
+        """What decides about the data, all else by default, so that equal data is equal."""
+        kept = flags_of(type(self), lambda info: extra(info, "panel") == DATA)
+        return type(self)(**{name: getattr(self, name) for name in kept})
 
     def layer(self) -> Model:
         """The model of the registry; FieldError where there is none."""

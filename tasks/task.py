@@ -301,8 +301,10 @@ class Task(Generic[C, D]):
         """What the network makes of what a person gives it."""
         raise NotImplementedError(f"task {self.name!r} has no predict")
 
-    def trace(self, config: C, data: D, network: nn.Module, example: int, **where: Any) -> tuple[bytes, str]:
-        """A picture of what the network holds as it reads an example, and what it shows in a line."""
+    def trace(
+        self, config: C, data: D, network: nn.Module, example: int, *, neurons: int, part: str, split: str
+    ) -> tuple[bytes, str]:
+        """A PNG file of what the network holds as it reads an example, and what it shows in a line."""
         raise NotImplementedError(f"task {self.name!r} has no pictures")
 
     def mistakes(self, config: C, data: D, network: nn.Module, split: str, part: str) -> Iterator[Mistake]:

@@ -53,6 +53,12 @@ def test_streaming(run) -> None:
     assert 0 < float(rate.rsplit(maxsplit=1)[-1]) < 1
 
 
+def test_signals_steps(run) -> None:
+    score, steps = run("signals_steps")
+    assert number(score, "%") > 85
+    assert set(steps.split(": ")[1].split()) == {"rise", "fall"}
+
+
 def test_own_task(run) -> None:
     liaf, gru = run("own_task")
     assert liaf.startswith("liaf:gated=true: ")

@@ -14,7 +14,7 @@ from liafseq.tasks.babi.encode import Encoded, Questions, encode
 from liafseq.tasks.babi.stories.sources import load
 from liafseq.tasks.babi.stories.split import hold_out, story_numbers
 from liafseq.tasks.babi.vocab import Vocabulary
-from liafseq.tasks.models import ModelSpec
+from liafseq.tasks.config import replace
 
 __all__ = ["BabiData", "rows", "split_rows"]
 
@@ -73,10 +73,8 @@ def rows(table: Any) -> Iterator[dict[str, Any]]:
 
 def _read_from(config: BabiConfig, tasks: tuple[int, ...] | None = None) -> BabiConfig:
     """A configuration of what decides about the data alone, so that equal data is equal."""
-    names = ("source", "variant", "questions", "test_questions", "data_seed", "story_options",
-             "valid_fraction")  # fmt: skip
-    given = {name: getattr(config, name) for name in names}
-    return BabiConfig(model=ModelSpec(name="gru", label="gru"), tasks=tasks or config.tasks, **given)
+    found = config.of_data()
+    return found if tasks is None else replace(found, tasks=tasks)
 
 
 def _part(config: BabiConfig, split: str) -> tuple[Any, Sequence[int] | None]:
@@ -132,7 +130,7 @@ def _vocabulary(config: BabiConfig) -> Vocabulary:
             sentences.update(row["story"])
             sentences[row["question"]] += 1
             answers.add(row["answer"])
-    return Vocabulary.build(sentences, answers)
+    return Vocabulary.of(sentences, answers)
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from liafseq.tasks.babi.vocab import PAD, UNKNOWN, Vocabulary
+from liafseq.tasks.babi.vocab import Vocabulary
+from liafseq.tasks.sequences.ragged import padded
+from liafseq.tasks.sequences.words import PAD, UNKNOWN
 
 __all__ = ["Batch", "Encoded", "Questions", "Row", "SentenceBatch", "encode"]
 
@@ -148,17 +150,17 @@ class Encoded:
     def batch(self, rows: Sequence[int]) -> Batch:
         """The questions of these rows, in this order."""
         at = torch.as_tensor(rows, dtype=torch.int64)
-        story, story_lengths = _padded(self.words, self.story[at])
-        query, query_lengths = _padded(self.queries, self.query[at])
+        story, story_lengths = padded(self.words, self.story[at], _PAD)
+        query, query_lengths = padded(self.queries, self.query[at], _PAD)
         return Batch(story, story_lengths, query, query_lengths, self.answer[at])
 
     def sentences(self, rows: Sequence[int]) -> SentenceBatch:
         """The questions of these rows, in this order, their stories as sequences of sentences."""
         at = torch.as_tensor(rows, dtype=torch.int64)
-        told, story_lengths = _padded(self.told, self.telling[at], None)
+        told, story_lengths = padded(self.told, self.telling[at], None)
         different, story = told.unique(return_inverse=True)
-        words, word_lengths = _padded(self.texts, self.text[different])
-        query, query_lengths = _padded(self.queries, self.query[at])
+        words, word_lengths = padded(self.texts, self.text[different], _PAD)
+        query, query_lengths = padded(self.queries, self.query[at], _PAD)
         return SentenceBatch(words, word_lengths, story, story_lengths, query, query_lengths, self.answer[at])
 
 
@@ -181,7 +183,7 @@ def encode(rows: Iterable[Row], vocabulary: Vocabulary) -> Encoded:
     def numbers(text: str) -> array[int]:
         found = cache.get(text)
         if found is None:
-            found = cache[text] = array("i", vocabulary.encode(text))
+            found = cache[text] = array("i", vocabulary.numbers(text))
         return found
 
     def say(sentence: array[int]) -> None:
@@ -243,19 +245,6 @@ class Questions:
 
     def batch(self, rows: Sequence[int]) -> Batch | SentenceBatch:
         return self.data.sentences(rows) if self.by_sentence else self.data.batch(rows)
-
-
-def _padded(flat: Tensor, ranges: Tensor, fill: int | None = _PAD) -> tuple[Tensor, Tensor]:
-    """Ranges of a flat tensor as columns, (longest, N), and their lengths.
-
-    Behind an end stands ``fill``, or, for None, the first element of the column.
-    """
-    starts, lengths = ranges[:, 0], ranges[:, 1] - ranges[:, 0]
-    steps = torch.arange(int(lengths.max()) if len(lengths) else 0)[:, None]
-    inside = steps < lengths
-    at = torch.where(inside, starts + steps, starts)
-    values = flat[at].long()
-    return values if fill is None else torch.where(inside, values, fill), lengths
 
 
 def _tensor(values: array[int], dtype: torch.dtype) -> Tensor:

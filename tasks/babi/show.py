@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.babi.encode import Batch, SentenceBatch
-from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
+from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
 
 if TYPE_CHECKING:
     import torch
@@ -14,22 +13,7 @@ if TYPE_CHECKING:
     from liafseq.tasks.babi.config import BabiConfig
     from liafseq.tasks.babi.data import BabiData
 
-__all__ = ["Trace", "picture", "trace"]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What the last recurrent layer over the story holds after each of T words or sentences, of H neurons.
-
-    Attributes:
-        state: (T, H): the membrane potential u; of rnn and gru the output h, of lstm the cell c.
-        spikes: (T, H) thresholds crossed; None for networks without.
-        probabilities: (T, answers): of each answer, were the story to end there.
-    """
-
-    state: torch.Tensor
-    spikes: torch.Tensor | None
-    probabilities: torch.Tensor
+__all__ = ["picture", "trace"]
 
 
 def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
@@ -53,11 +37,7 @@ def trace(model: Any, batch: Batch | SentenceBatch) -> Trace:
             )
     finally:
         model.train(training)
-    spikes = None
-    if hasattr(layer, "neuron_parameters"):
-        threshold = layer.neuron_parameters(f"_l{layer.num_layers - 1}")["threshold"].detach()
-        spikes = sum((state >= level * threshold).long() for level in range(1, layer.neuron.levels + 1))
-    return Trace(state, spikes, logits.float().softmax(-1))
+    return Trace(state, spikes_of(layer, state), logits.float().softmax(-1))
 
 
 def picture(
@@ -93,42 +73,23 @@ def picture(
     found = trace(network.float(), batch)
     story = _steps(batch, vocabulary)
     question = " ".join(vocabulary.words[word] for word in batch.question[:, 0].tolist())
-    right, last = int(batch.answer[0]), found.probabilities[-1]
-    said = int(last.argmax())
-    answers = vocabulary.answers
-    curves = {}
-    if right >= 0:
-        name = f"p({answers[right]}), the right answer" + (", given" if said == right else "")
-        curves[name] = found.probabilities[:, right].numpy()
-    if said != right:
-        curves[f"p({answers[said]}), the answer given"] = found.probabilities[:, said].numpy()
-    verdict = "right" if said == right else "wrong"
-    truth = answers[right] if right >= 0 else "one that training has not seen"
-    title = f"{question.capitalize()}? Right: {truth}. "
-    title += f"Answered: {answers[said]} ({verdict}, p = {float(last[said]):.2f})"
-    shown = chosen_neurons(found.state.numpy(), neurons)
-    layers = f"layer {config.num_layers} of {config.num_layers}, " if config.num_layers > 1 else ""
+    right = int(batch.answer[0])
+    truth = vocabulary.answers[right] if right >= 0 else "one that training has not seen"
+    title = f"{question.capitalize()}? Right: {truth}. {verdict(found, right, vocabulary.answers)}"
+    layers = f"layer {config.num_layers} of {config.num_layers}" if config.num_layers > 1 else "one layer"
     if config.kind == "story":
-        layers += f"hop {config.hops} of {config.hops} of the story model, "
+        layers += f", hop {config.hops} of {config.hops} of the story model"
     marks = "" if config.kind == "story" else "; large marks: the end of a sentence"
-    subtitle = (
-        f"{config.model.label}, {part}, {split} question {example}, seed {config.seed}; {layers}"
-        f"{len(shown)} of {found.state.shape[1]} neurons: those that vary most, slow ones on top. "
-        f"Probabilities: were the story to end there{marks}."
-    )
-    png = state_figure(
-        found.state[:, shown].numpy(),
-        None if found.spikes is None else found.spikes[:, shown].numpy(),
-        story,
-        curves,
-        others=found.probabilities[:, [at for at in range(len(answers)) if at not in (right, said)]].numpy(),
+    png = draw(
+        found, story, right, vocabulary.answers,
+        layer=_layer(network),
+        model=config.model,
         title=title,
-        subtitle=subtitle,
-        quantity=state_name(config.model.model(), spikes=found.spikes is not None),
-        spike_name=spike_name(_layer(network)),
-        neurons=shown,
+        about=f"{config.model.label}, {part}, {split} question {example}, seed {config.seed}; {layers}",
+        note=f"Probabilities: were the story to end there{marks}.",
+        neurons=neurons,
         ends=[at for at, step in enumerate(story) if step == "."],
-    )
+    )  # fmt: skip
     return png, f"{' '.join(story)} {title}"
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
+from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,26 +13,10 @@ if TYPE_CHECKING:
     from liafseq.tasks.dvs.config import DvsConfig
     from liafseq.tasks.dvs.data import DvsData
 
-__all__ = ["Trace", "picture", "trace"]
+__all__ = ["picture", "trace"]
 
 # Okabe and Ito: rising and falling light.
 _ON, _OFF = (0, 114, 178), (213, 94, 0)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What the last layer holds after each of T steps, of K neurons, and what would be answered.
-
-    Attributes:
-        state: (T, K): the membrane potential u; of rnn and gru the output h, of lstm and conv-lstm
-            the cell, of conv3d what the last convolution gives out.
-        spikes: (T, K) thresholds crossed; None for networks without.
-        probabilities: (T, classes): of each class, were the recording to end there.
-    """
-
-    state: torch.Tensor
-    spikes: torch.Tensor | None
-    probabilities: torch.Tensor
 
 
 def trace(model: Any, frames: torch.Tensor) -> Trace:
@@ -65,14 +48,8 @@ def trace(model: Any, frames: torch.Tensor) -> Trace:
         hook.remove()
         model.train(training)
     state = torch.stack(held)
-    spikes = None
-    if hasattr(layer, "neuron_parameters"):
-        deepest = f"_l{layer.num_layers - 1}" if hasattr(layer, "num_layers") else ""
-        threshold = layer.neuron_parameters(deepest)["threshold"].detach()
-        if state.ndim == 4 and threshold.ndim:
-            threshold = threshold[:, None, None]
-        spikes = sum((state >= level * threshold).long() for level in range(1, layer.neuron.levels + 1))
-        spikes = spikes.flatten(1)
+    spikes = spikes_of(layer, state)
+    spikes = None if spikes is None else spikes.flatten(1)
     return Trace(state.flatten(1), spikes, torch.stack(logits).float().softmax(-1))
 
 
@@ -102,8 +79,6 @@ def picture(
         FileNotFoundError: its data is gone.
         ValueError: no such recording.
     """
-    import torch
-
     recordings = data.split(config, split)
     if not 0 <= example < len(recordings):
         raise ValueError(
@@ -112,40 +87,20 @@ def picture(
     batch = recordings.batch([example])
     found = trace(network.float(), batch.frames)
     names = data.classes
-    right, last = int(batch.label[0]), found.probabilities[-1]
-    said = int(last.argmax())
-    curves = {
-        f"p({names[right]}), the right class" + (", given" if said == right else ""): found.probabilities[
-            :, right
-        ].numpy()
-    }
-    if said != right:
-        curves[f"p({names[said]}), the class given"] = found.probabilities[:, said].numpy()
-    title = f"{part}, {split} recording {example}: {names[right]}. Answered: {names[said]} "
-    title += f"({'right' if said == right else 'wrong'}, p = {float(last[said]):.2f})"
-    shown = chosen_neurons(found.state.numpy(), neurons)
+    right = int(batch.label[0])
+    title = f"{part}, {split} recording {example}: {names[right]}. {verdict(found, right, names)}"
     number = len(network.layers)
-    subtitle = (
-        f"{config.model.label}, seed {config.seed}; layer {number} of {number}; {len(shown)} of "
-        f"{found.state.shape[1]} neurons: those that vary most, slow ones on top. "
-        "Frames: on blue, off orange. Probabilities: were the recording to end there."
-    )
-    quantity = state_name(config.layer(), spikes=found.spikes is not None)
-    if network.name == "conv3d":
-        quantity = "output of the last convolution"
-    others = [at for at in range(len(names)) if at not in (right, said)]
-    png = state_figure(
-        found.state[:, shown].numpy(),
-        None if found.spikes is None else found.spikes[:, shown].numpy(),
-        [_painted(frame) for frame in batch.frames[:, 0].numpy()],
-        curves,
-        others=torch.as_tensor(found.probabilities[:, others]).numpy(),
+    png = draw(
+        found, [_painted(frame) for frame in batch.frames[:, 0].numpy()], right, names,
+        layer=network.layers[-1],
+        model=config.model,
         title=title,
-        subtitle=subtitle,
-        quantity=quantity,
-        spike_name=spike_name(network.layers[-1]),
-        neurons=shown,
-    )
+        about=f"{config.model.label}, seed {config.seed}; layer {number} of {number}",
+        note="Frames: on blue, off orange. Probabilities: were the recording to end there.",
+        word="class",
+        neurons=neurons,
+        quantity="output of the last convolution" if network.name == "conv3d" else None,
+    )  # fmt: skip
     return png, title
 
 

@@ -29,7 +29,7 @@ def make_rows(stories=30, seed=0):
 
 def make_vocabulary(rows):
     sentences = [sentence for row in rows for sentence in [*row["story"], row["question"]]]
-    return Vocabulary.build(sentences, [row["answer"] for row in rows])
+    return Vocabulary.of(sentences, [row["answer"] for row in rows])
 
 
 def batches_of(data, size, **more):
@@ -62,7 +62,7 @@ def test_questions_of_one_story_share_its_words():
     data = encode(rows, vocabulary)
     numbers = story_numbers(rows)
     last = [at for at in range(len(rows)) if at + 1 == len(rows) or numbers[at + 1] != numbers[at]]
-    assert len(data.words) == sum(len(vocabulary.encode(" ".join(rows[at]["story"]))) for at in last)
+    assert len(data.words) == sum(len(vocabulary.numbers(" ".join(rows[at]["story"]))) for at in last)
 
 
 def test_nothing_said_is_one_unknown_word():

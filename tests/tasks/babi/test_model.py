@@ -19,7 +19,7 @@ ROWS = [
     {"story": ["d ."], "question": "a ?", "answer": "z"},
     {"story": ["a", "b c d a b c d a ."], "question": "where d ?", "answer": "new"},
 ]
-VOCABULARY = Vocabulary.build(["a b c d where . ?"], ["x", "y", "z"])
+VOCABULARY = Vocabulary.of(["a b c d where . ?"], ["x", "y", "z"])
 MODELS = ("liaf", "lif", "dalif", "mlif", "rnn", "gru", "lstm")
 
 

@@ -16,7 +16,7 @@ from liafseq.tasks.babi.task import Babi
 from liafseq.tasks.babi.vocab import Vocabulary
 
 ROWS = [{"story": ["a b c .", "c c a .", "d a b ."], "question": "where c b ?", "answer": "y"}]
-VOCABULARY = Vocabulary.build(["a b c d where . ?"], ["x", "y", "z"])
+VOCABULARY = Vocabulary.of(["a b c d where . ?"], ["x", "y", "z"])
 MODELS = ("liaf", "lif", "dalif", "mlif", "rnn", "gru", "lstm")
 
 

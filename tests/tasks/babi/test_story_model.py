@@ -20,7 +20,7 @@ ROWS = [
     {"story": ["d .", "a b ."], "question": "a ?", "answer": "z"},
     {"story": ["a", "b c d a b c d a .", "d ."] * 3, "question": "where d ?", "answer": "new"},
 ]
-VOCABULARY = Vocabulary.build(["a b c d where . ?"], ["x", "y", "z"])
+VOCABULARY = Vocabulary.of(["a b c d where . ?"], ["x", "y", "z"])
 BABI = Babi()
 SIZES = {"embedding_size": 6, "hidden_size": 8, "hops": 2, "heads": 4}
 VARIANTS = [
@@ -138,8 +138,8 @@ def test_a_story_is_read_as_its_sentences():
                 batch.words[: batch.word_lengths[number], number].tolist()
                 for number in batch.story[: batch.story_lengths[at], at]
             ]
-            assert said == [VOCABULARY.encode(sentence) for sentence in ROWS[row]["story"]]
-    different = {tuple(VOCABULARY.encode(sentence)) for row in ROWS for sentence in row["story"]}
+            assert said == [VOCABULARY.numbers(sentence) for sentence in ROWS[row]["story"]]
+    different = {tuple(VOCABULARY.numbers(sentence)) for row in ROWS for sentence in row["story"]}
     assert data.sentences(range(4)).words.shape[1] == len(different)
     # Where nothing is said, one unknown word is.
     assert data.sentences([4]).words.tolist() == [[VOCABULARY.vocab["<unk>"]]]

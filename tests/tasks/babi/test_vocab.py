@@ -9,7 +9,8 @@ import sys
 import pytest
 import torch
 
-from liafseq.tasks.babi.vocab import PAD, UNKNOWN, Vocabulary, read_vectors, tokens
+from liafseq.tasks.babi.vocab import Vocabulary, tokens
+from liafseq.tasks.sequences.words import PAD, UNKNOWN, read_vectors
 
 
 def test_tokens():
@@ -19,31 +20,31 @@ def test_tokens():
 
 
 def test_order_is_by_frequency_then_alphabet_and_answers_by_alphabet():
-    vocabulary = Vocabulary.build(["b a", "c b.", "c b."], ["no", "football,milk", "no"])
+    vocabulary = Vocabulary.of(["b a", "c b.", "c b."], ["no", "football,milk", "no"])
     assert vocabulary.words == (UNKNOWN, PAD, "b", ".", "c", "a")
     assert vocabulary.answers == ("football,milk", "no")
-    assert Vocabulary.build({"b a": 1, "c b.": 2}, ["no", "football,milk"]).words == vocabulary.words
+    assert Vocabulary.of({"b a": 1, "c b.": 2}, ["no", "football,milk"]).words == vocabulary.words
 
 
 def test_unknown_words_and_answers():
-    vocabulary = Vocabulary.build(["Mary is here."], ["here"])
-    assert vocabulary.encode("MARY went, .") == [vocabulary.words.index("mary"), 0, 0, 4 - 2]
+    vocabulary = Vocabulary.of(["Mary is here."], ["here"])
+    assert vocabulary.numbers("MARY went, .") == [vocabulary.words.index("mary"), 0, 0, 4 - 2]
     assert vocabulary.answer("Here") == -1
     # Looking up is no learning.
     assert len(vocabulary.vocab.stoi) == len(vocabulary.words) == 6
 
 
 def test_special_words_in_the_text_are_only_words():
-    vocabulary = Vocabulary.build(["<unk> and <pad>"], ["x"])
-    assert vocabulary.encode("<pad>") == [vocabulary.words.index(word) for word in ("<", "pad", ">")]
+    vocabulary = Vocabulary.of(["<unk> and <pad>"], ["x"])
+    assert vocabulary.numbers("<pad>") == [vocabulary.words.index(word) for word in ("<", "pad", ">")]
 
 
 def test_json_round_trip():
-    vocabulary = Vocabulary.build(["Mary is here.", "Is Mary in the café?"], ["yes", "no"])
+    vocabulary = Vocabulary.of(["Mary is here.", "Is Mary in the café?"], ["yes", "no"])
     copy = Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
     assert copy.words == vocabulary.words
     assert copy.answers == vocabulary.answers
-    assert copy.encode("The café is gone.") == vocabulary.encode("The café is gone.")
+    assert copy.numbers("The café is gone.") == vocabulary.numbers("The café is gone.")
     assert copy.answer("yes") == vocabulary.answer("yes") == 1
 
 
@@ -66,7 +67,7 @@ def test_other_json_is_refused(content, message):
 def test_vectors_of_known_words_and_random_ones_for_the_rest(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("3 2\nmary 1.5 -2\nothers 7 8\nhere 3 4e-1\nmary 9 9\n")
-    vocabulary = Vocabulary.build(["Mary is here"], ["x"])
+    vocabulary = Vocabulary.of(["Mary is here"], ["x"])
     torch.manual_seed(0)
     vectors = vocabulary.load_vectors(path, 2)
     assert vectors.shape == (5, 2)

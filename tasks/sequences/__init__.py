@@ -1,0 +1,1 @@
+"""What tasks on sequences share: reading, splitting, vocabularies, batches, a network, scores, pictures."""

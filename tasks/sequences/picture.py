@@ -1,0 +1,95 @@
+"""What a :class:`Reader` holds as it reads a sequence, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from liafseq.tasks.models import states
+from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
+from liafseq.tasks.sequences.reader import Reader
+
+__all__ = ["picture", "trace"]
+
+_TOGETHER = 64
+
+
+def trace(network: Reader, values: Tensor, ends: Tensor) -> Trace:
+    """Reads the beginnings of one sequence, (T, 1, ...), that have these numbers of steps.
+
+    So networks of both directions, and those that look at all steps, answer as if the sequence ended there.
+    What is held is that of the last layer, in its forward direction.
+    """
+    held: list[Tensor] = []
+
+    def keep(_module: Any, _inputs: Any, output: Any) -> None:
+        h, c = states(output[1])
+        held.append((h if c is None else c)[-network.directions])
+
+    training = network.training
+    network.eval()
+    hook = network.layer.register_forward_hook(keep)
+    logits = []
+    try:
+        with torch.no_grad():
+            # in parts: the memory of all at once grows with the square of the length
+            for some in ends.split(_TOGETHER):
+                part = values[: int(some[-1])].expand(-1, len(some), *values.shape[2:])
+                said = network(part, some)
+                if network.pooling == "steps":
+                    said = said[some - 1, torch.arange(len(some))]
+                logits.append(said)
+    finally:
+        hook.remove()
+        network.train(training)
+    state = torch.cat(held)
+    return Trace(state, spikes_of(network.layer, state), torch.cat(logits).float().softmax(-1))
+
+
+def picture(
+    network: Reader,
+    values: Tensor,
+    steps: Sequence[Any],
+    right: int | Tensor,
+    classes: Sequence[str],
+    *,
+    config: Any,
+    what: str,
+    neurons: int = 24,
+    every: int = 1,
+) -> tuple[bytes, str]:
+    """A PNG file of what a classifier holds as it reads, and what it shows in a line.
+
+    Args:
+        network: of the run.
+        values: the sequence, (T, 1, ...).
+        steps: of each a word, or a picture.
+        right: the number of the right class, or of that of each step; -1: one that training has not seen.
+        classes: their names.
+        config: of the run.
+        what: the example in words, such as ``"test sentence 3"``.
+        neurons: how many to show at most.
+        every: so many steps are one in the picture, the last of them.
+    """
+    ends = torch.arange(len(values), 0, -every).flip(0)
+    found = trace(network.float(), values, ends)
+    if isinstance(right, int):
+        what += f": {classes[right] if right >= 0 else 'one that training has not seen'}"
+    else:
+        right = right[ends - 1]
+    title = f"{what}. {verdict(found, right, classes)}"
+    png = draw(
+        found, [steps[end - 1] for end in ends.tolist()], right, classes,
+        layer=network.layer,
+        model=config.model,
+        title=title,
+        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
+        note="Probabilities: were the sequence to end there."
+        + (f" One of {every} steps is shown." if every > 1 else ""),
+        word="class",
+        neurons=neurons,
+    )  # fmt: skip
+    return png, title
