@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from liafseq.cli import options as o
-from liafseq.cli.groups import TaskGroup
+from liafseq.cli.groups import TaskGroup, made_command
+from liafseq.cli.running import AS_JSON, DRY_RUN, check_machine, end, engine_of, in_words, jobs_of
+from liafseq.cli.suite import NAME as SUITE
+from liafseq.cli.suite import command as suite_command
 from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError
-from liafseq.tasks.study.machine import cores
 from liafseq.tasks.study.plan import StudyOptions
 from liafseq.tasks.study.planned import Planned
 from liafseq.tasks.task import Task
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from liafseq.tasks.results import Study
 
 __all__ = ["command"]
-
-AS_JSON = o.plain_option("as_json", bool, False, "--json", panel="Study", help="Print the results as JSON.")
-DRY_RUN = o.plain_option(
-    "dry_run", bool, False, "--dry-run", panel="Study",
-    help="Check everything, print the runs and about how long they take, and do nothing else.",
-)  # fmt: skip
 
 
 def command(task: Task[Any, Any]) -> Any:
@@ -100,44 +94,6 @@ def head_to_head(planned: Planned, given: dict[str, Any]) -> None:
     end(study.failed)
 
 
-def check_machine(planned: Planned) -> None:
-    """Sees that this machine has what the runs ask for."""
-    if max(config.nodes for config in planned.configs) > 1:
-        raise ValueError("--nodes: is for train; a study on several machines is for --engine ray")
-    o.check_device(planned.configs[0])
-
-
-def jobs_of(options: StudyOptions) -> int | None:
-    """Runs at a time; None: as many as the engine has room for."""
-    return options.jobs or (min(2, cores()) if options.engine == "local" else None)
-
-
-def in_words(seconds: float) -> str:
-    """An estimated time; nothing for a short one."""
-    from liafseq.tasks.report.words import duration
-
-    return f", about {duration(seconds)}" if seconds >= 30 else ""
-
-
-def end(failed: Sequence[Any]) -> None:
-    """Exit code 1 where runs have failed."""
-    if failed:
-        print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-def engine_of(options: StudyOptions) -> Any:
-    """What does the runs; ValueError, in the names of the options, where it cannot be had."""
-    from liafseq.tasks.execution import engines
-
-    if options.engine == "local" and options.ray_address != "auto":
-        raise ValueError("--ray-address: is for --engine ray")
-    try:
-        return engines.engine_of(options.engine, ray_address=options.ray_address)
-    except ImportError as error:
-        raise ValueError(f"--engine: {error}") from error
-
-
 def _tell(study: Study, out: Path, files: Sequence[Path]) -> None:
     """Prints the table, what its figures are and where everything lies."""
     from liafseq.cli.progress import ascii_only, paragraph, print_table, room
@@ -155,4 +111,19 @@ def _tell(study: Study, out: Path, files: Sequence[Path]) -> None:
 
 
 class CompareGroup(TaskGroup):
+    """The tasks, and ``suite``, which is also what a ``--config`` without a task means."""
+
     make = staticmethod(command)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), SUITE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return (
+            made_command(SUITE, suite_command()) if cmd_name == SUITE else super().get_command(ctx, cmd_name)
+        )
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and any(word.partition("=")[0] == "--config" for word in args):
+            args = [SUITE, *args]
+        return super().parse_args(ctx, args)

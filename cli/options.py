@@ -17,7 +17,7 @@ from liafseq.tasks.models import known
 from liafseq.tasks.results import value_text
 from liafseq.tasks.settings import choices_of, extra, flag_of, flags_of, panel_order
 from liafseq.tasks.task import SPLITS, Task
-from liafseq.tasks.toml import REPEATABLE, by_field, has_effect, located, read_toml
+from liafseq.tasks.toml import REPEATABLE, build, by_field, located, read_toml
 
 __all__ = ["Command", "Source", "check_device", "make_folder"]
 
@@ -90,15 +90,10 @@ class Command:
                 found[name] = located(name, value, self.flags[name])
         return found
 
-    def build(self, source: Source, said: Mapping[str, Any], **fixed: Any) -> Any:
-        """The configuration of a source; errors in the names of the options."""
-        values = {name: value for name, value in said.items() if name in source.flags()}
-        config = source.kind(**{**source.defaults, **values, **fixed})
-        for name in values:
-            if not has_effect(config, self.flags[name]):
-                field, _, wanted = extra(self.flags[name], "only").partition("=")
-                raise FieldError(name, f": is for --{flag_of(field, self.flags[field])} {wanted}")
-        return config
+    def build(self, source: Source, said: Mapping[str, Any]) -> Any:
+        """The configuration of a source."""
+        own = {name: value for name, value in said.items() if name in source.flags()}
+        return build(source.kind, source.defaults, own, self.flags)
 
     def option_error(self, error: FieldError) -> ValueError:
         """The error, its field in the name of the option."""

@@ -17,9 +17,12 @@ from liafseq.tasks.results import (
     read_study,
 )  # fmt: skip
 
-__all__ = ["SUITE", "Entry", "Ranks", "Suite", "read_results"]
+__all__ = ["SETTINGS", "SUITE", "Entry", "Ranks", "Suite", "read_results"]
 
 SUITE = "suite.json"
+
+SETTINGS = "suite.toml"
+"""Beside it: the settings that repeat the suite."""
 
 
 class Entry(Value):
@@ -107,12 +110,15 @@ class Ranks(Value):
 
 
 class Suite(Value):
-    """The results of a study over several tasks, each of which has its own in ``<label>/results.json``."""
+    """The results of a study over several tasks, each of which has its own in ``<label>/results.json``.
+
+    ``command`` are the words of a command line that repeats it, beside ``suite.toml``.
+    """
 
     schema_version: Literal[1] = 1
     entries: tuple[Entry, ...]
     ranks: Ranks
-    command: tuple[str, ...] | None
+    command: tuple[str, ...]
     versions: dict[str, str]
     time: StudyTime
 

@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic.fields import FieldInfo
 
 from liafseq.tasks.results import value_text
-from liafseq.tasks.settings import Flags, extra, flag_of
+from liafseq.tasks.settings import FieldError, Flags, Settings, extra, flag_of
 
-__all__ = ["REPEATABLE", "by_field", "has_effect", "lines", "located", "read_toml"]
+__all__ = ["REPEATABLE", "build", "by_field", "field_of", "has_effect", "lines", "located", "read_toml"]
+
+S = TypeVar("S", bound=Settings)
 
 REPEATABLE = ("options",)
 """Options that may be given more than once."""
@@ -40,14 +42,21 @@ def by_field(content: Mapping[str, Any], flags: Flags, where: str) -> dict[str, 
         ValueError: a key that is none; begins with ``where`` and names those there are.
         FileNotFoundError: no such file or folder as an option names.
     """
-    names = {flag_of(name, info): name for name, info in flags.items()}
     found = {}
     for key, value in content.items():
-        name = names.get(key.replace("_", "-"), key)
-        if name not in flags:
-            raise ValueError(f"{where}: no option {key!r}; the options are {', '.join(sorted(names))}")
+        name = field_of(key, flags)
+        if name is None:
+            known = sorted(flag_of(name, info) for name, info in flags.items())
+            raise ValueError(f"{where}: no option {key!r}; the options are {', '.join(known)}")
         found[name] = located(name, value, flags[name])
     return found
+
+
+def field_of(key: str, flags: Flags) -> str | None:
+    """The field that a key of a file names; None where it names none."""
+    names = {flag_of(name, info): name for name, info in flags.items()}
+    name = names.get(key.replace("_", "-"), key)
+    return name if name in flags else None
 
 
 def located(name: str, value: Any, info: FieldInfo) -> Any:
@@ -67,6 +76,16 @@ def has_effect(config: Any, info: FieldInfo) -> bool:
     """Whether a field has an effect beside the others of a configuration."""
     field, _, wanted = (extra(info, "only") or "").partition("=")
     return not field or str(getattr(config, field)) == wanted
+
+
+def build(kind: type[S], defaults: Mapping[str, Any], said: Mapping[str, Any], flags: Flags) -> S:
+    """The configuration of what was said; FieldError where a value cannot be or has no effect."""
+    config = kind(**{**defaults, **said})
+    for name in said:
+        if not has_effect(config, flags[name]):
+            field, _, wanted = extra(flags[name], "only").partition("=")
+            raise FieldError(name, f": is for --{flag_of(field, flags[field])} {wanted}")
+    return config
 
 
 def lines(flags: Flags, configs: Sequence[Any]) -> list[str]:

@@ -9,9 +9,9 @@ from liafseq.tasks import models
 from liafseq.tasks import settings as settings_of
 from liafseq.tasks import task as tasks
 from liafseq.tasks.report.words import count_of, duration, listed, number_range
-from liafseq.tasks.results import Outcome, Study, value_text
+from liafseq.tasks.results import Outcome, Study, StudyTime, value_text
 
-__all__ = ["counts", "facts", "sizes", "title"]
+__all__ = ["counts", "facts", "machine_words", "sizes", "title"]
 
 _TOLD = {"model", "seed", "score_test"}
 """Settings that a report shows in another place."""
@@ -42,7 +42,7 @@ def facts(study: Study) -> list[tuple[str, str]]:
         ("Options", _options(study)),
         ("Seeds", f"{_seeds(study)} (weights, order of batches, dropout)"),
         ("Training", ", ".join(["Adam", *training, gone])),
-        ("Machine", ", ".join([*_machine(study), *machine])),
+        ("Machine", ", ".join([*machine_words(study.time), *machine])),
         ("Versions", ", ".join(f"{name} {text}" for name, text in study.versions.items())),
         ("Date", f"{study.time.date}, {duration(study.time.seconds)} by the clock"),
     ]
@@ -139,7 +139,8 @@ def _seeds(study: Study) -> str:
     return listed(seeds)
 
 
-def _machine(study: Study) -> list[str]:
-    machine = study.time.machine
+def machine_words(time: StudyTime) -> list[str]:
+    """What a study ran on."""
+    machine = time.machine
     memory = [f"{machine.memory_gib:g} GiB memory"] if machine.memory_gib else []
     return [machine.processor, count_of(machine.cores, "core"), *memory, *machine.gpus, machine.system]

@@ -21,8 +21,8 @@ limit for many tasks without ties: from six tasks on they hardly differ, with tw
 Benavoli, Corani and Mangili (2016, Journal of Machine Learning Research 17:5) object that whether two models
 are told apart depends on the others of the study, and advise Wilcoxon's signed-rank test of each pair with
 Holm's correction. With few tasks that test cannot answer: of n tasks its least p-value is 2 / 2^n, so that
-five models need nine tasks (:func:`liafseq.tasks.study.statistics.pairs_needed`) before any pair could be told
-apart. So mean ranks are compared, and a verdict is on the models of this suite.
+five models need nine tasks (:func:`liafseq.tasks.study.statistics.pairs_needed`) before any pair could be
+told apart. So mean ranks are compared, and a verdict is on the models of this suite.
 """
 
 from __future__ import annotations
