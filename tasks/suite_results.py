@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from liafseq.tasks.results import (
     RESULTS,
@@ -14,6 +14,7 @@ from liafseq.tasks.results import (
     StudyTime,
     Summary,
     Value,
+    model_options,
     read_study,
 )  # fmt: skip
 
@@ -29,7 +30,7 @@ class Entry(Value):
     """A task of a suite: what the suite shows of its study, which has a folder of this label.
 
     ``floor`` is what a constant answer scores, the mean over the parts; ``settings`` are those that all of
-    its runs share.
+    its runs share, ``options`` the models' own, in words.
     """
 
     label: str
@@ -39,7 +40,8 @@ class Entry(Value):
     metric: MetricAbout
     floor: float | None
     seeds: tuple[int, ...]
-    settings: dict[str, object]
+    settings: dict[str, Any]
+    options: dict[str, str]
     summary: tuple[Summary, ...]
     fairness: Fairness
     errors: tuple[str, ...]
@@ -56,6 +58,7 @@ class Entry(Value):
             floor=sum(study.floor.values()) / len(study.floor) if whole else None,
             seeds=tuple(study.seeds()),
             settings=study.settings,
+            options=model_options(study),
             summary=study.summary,
             fairness=study.fairness,
             errors=tuple(

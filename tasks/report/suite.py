@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-from liafseq.tasks import registry
 from liafseq.tasks import task as tasks
 from liafseq.tasks.report.blocks import (
     Block,
@@ -19,7 +18,7 @@ from liafseq.tasks.report.blocks import (
     Section,
     Text,
 )  # fmt: skip
-from liafseq.tasks.report.facts import machine_words
+from liafseq.tasks.report.facts import machine_words, spelt_out
 from liafseq.tasks.report.style import looks
 from liafseq.tasks.report.suite_plots import pareto_panels, rank_panel
 from liafseq.tasks.report.suite_table import (
@@ -82,19 +81,15 @@ def _facts(suite: Suite) -> list[tuple[str, str]]:
 
 
 def _is(suite: Suite, model: str) -> str:
-    """What a label stands for: one model of the registry, or one on some tasks and another on others."""
-    by_name: dict[str, list[str]] = {}
+    """What a label stands for: one model, or one on some tasks and another on others."""
+    named: dict[str, list[str]] = {}
     for entry in suite.entries:
-        by_name.setdefault(entry.of_model(model).name, []).append(entry.label)
-    words = {}
-    for name in by_name:
-        try:
-            words[name] = registry.model(name).title
-        except ValueError:  # of a package that is not installed here
-            words[name] = name
-    if len(by_name) == 1:
-        return next(iter(words.values()))
-    return ", ".join(f"{words[name]} on {listed(labels)}" for name, labels in by_name.items())
+        options = entry.options.get(model)
+        words = spelt_out(entry.of_model(model).name) + (f" ({options})" if options else "")
+        named.setdefault(words, []).append(entry.label)
+    if len(named) == 1:
+        return next(iter(named))
+    return ", ".join(f"{words} on {listed(labels)}" for words, labels in named.items())
 
 
 def _scores(suite: Suite) -> list[Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.report.drawing import draw_costs
 from liafseq.tasks.report.plots import pareto
@@ -44,11 +44,11 @@ def draw_ranks(axis: Axes, ranks: Ranks, marks: Mapping[str, Look]) -> None:
     axis.set_xlim(1 - 0.32 * last, last + 0.32 * last)
     axis.set_ylim(lowest, 2.2)
     axis.set_axis_off()
-    line = {"color": TEXT, "linewidth": 0.9, "solid_capstyle": "butt"}
+    line: dict[str, Any] = {"color": TEXT, "linewidth": 0.9, "solid_capstyle": "butt"}
     axis.plot([1, last], [0, 0], **line)
-    for rank in range(1, last + 1):
-        axis.plot([rank, rank], [0, 0.22], **line)
-        axis.text(rank, 0.32, str(rank), ha="center", va="bottom", color=TEXT, fontsize=8.5)
+    for tick in range(1, last + 1):
+        axis.plot([tick, tick], [0, 0.22], **line)
+        axis.text(tick, 0.32, str(tick), ha="center", va="bottom", color=TEXT, fontsize=8.5)
     if ranks.critical is not None:
         axis.plot([1, 1 + ranks.critical], [1.65, 1.65], **{**line, "linewidth": 2.0})
         text = f"critical difference {ranks.critical:.2f}"

@@ -84,22 +84,24 @@ def critical_difference(ranks: Sequence[Sequence[float]]) -> float | None:
     Returns:
         None where none is reached so seldom: with so few tasks no two models can be told apart.
 
-    >>> round(critical_difference([(1, 2, 3, 4, 5)] * 8), 3), critical_difference([(1, 2, 3)] * 2)
+    >>> critical_difference([(1, 2, 3, 4, 5)] * 8), critical_difference([(1, 2, 3)] * 2)
     (2.25, None)
     """
     ranges = _permuted(_key(ranks))[0]
-    # Ascending: the least value of which so few, itself among them, are as large or larger.
-    allowed = int(ALPHA * (DRAWN + 1)) - 1
-    bound = ranges[-allowed - 1]
-    beyond = ranges[ranges > bound + 1e-9]
-    return float(beyond[0]) / len(ranks) if len(beyond) else None
+    beyond = [value for value, count in ranges.items() if _p(count) <= ALPHA]
+    return min(beyond) / len(ranks) if beyond else None
 
 
 def _share(ranks: Sequence[Sequence[float]], sums: Sequence[float]) -> float:
     """The p-value of Friedman's statistic."""
     squares = _permuted(_key(ranks))[1]
     observed = sum(value * value for value in sums)
-    return (1 + int((squares >= observed - 1e-6).sum())) / (DRAWN + 1)
+    return _p(max((count for value, count in squares.items() if value >= observed - 1e-6), default=0))
+
+
+def _p(beyond: int) -> float:
+    """The share of the permutations that reach a value, the observed one among them."""
+    return (1 + beyond) / (DRAWN + 1)
 
 
 def _key(ranks: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
@@ -107,9 +109,9 @@ def _key(ranks: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
     return tuple(sorted(tuple(sorted(map(float, row))) for row in ranks))
 
 
-@lru_cache(maxsize=2)
-def _permuted(ranks: tuple[tuple[float, ...], ...]) -> tuple[Any, Any]:
-    """Of each permutation the range of the rank sums, ascending, and the sum of their squares."""
+@lru_cache(maxsize=256)
+def _permuted(ranks: tuple[tuple[float, ...], ...]) -> tuple[dict[float, int], dict[float, int]]:
+    """By value, how many permutations reach it: the range of the rank sums, and the sum of their squares."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -120,4 +122,11 @@ def _permuted(ranks: tuple[tuple[float, ...], ...]) -> tuple[Any, Any]:
             sums += rng.permuted(np.broadcast_to(row, sums.shape), axis=1)
         ranges[start : start + _PART] = np.ptp(sums, axis=1)
         squares[start : start + _PART] = (sums**2).sum(1)
-    return np.sort(ranges), squares
+    return _reached(ranges), _reached(squares)
+
+
+def _reached(values: Any) -> dict[float, int]:
+    import numpy as np
+
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts[::-1].cumsum()[::-1].tolist(), strict=True))

@@ -58,8 +58,9 @@ def compare_suite(
             something else.
         FileNotFoundError: no such file, or no such data.
     """
-    content, where = suite, "suite"
-    if not isinstance(content, Mapping):
+    if isinstance(suite, Mapping):
+        content, where = suite, "suite"
+    else:
         where = str(suite or DEFAULT.name)
         content = read_toml(Path(suite or DEFAULT), where)
     planned = plan_suite(content, where, settings)
