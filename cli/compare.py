@@ -8,26 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from liafseq.cli import options as o
-from liafseq.cli.groups import TaskGroup
+from liafseq.cli.groups import TaskGroup, made_command
+from liafseq.cli.running import AS_JSON, DRY_RUN, check_machine, end, engine_of, in_words, jobs_of
+from liafseq.cli.suite import NAME as SUITE
+from liafseq.cli.suite import command as suite_command
 from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError
-from liafseq.tasks.study.machine import cores
-from liafseq.tasks.study.plan import StudyOptions, checked, command_words, matched, plan
+from liafseq.tasks.study.plan import StudyOptions
+from liafseq.tasks.study.planned import Planned
 from liafseq.tasks.task import Task
+from liafseq.tasks.toml import lines
 
 if TYPE_CHECKING:
     from liafseq.tasks.results import Study
 
 __all__ = ["command"]
-
-AS_JSON = o.plain_option("as_json", bool, False, "--json", panel="Study", help="Print the results as JSON.")
-DRY_RUN = o.plain_option(
-    "dry_run", bool, False, "--dry-run", panel="Study",
-    help="Check everything, print the runs and about how long they take, and do nothing else.",
-)  # fmt: skip
 
 
 def command(task: Task[Any, Any]) -> Any:
@@ -46,15 +42,13 @@ def command(task: Task[Any, Any]) -> Any:
             options = made.build(shared, said)
             config = made.build(own, said)
             if given["print_config"]:
-                print(o.settings_toml(made, options, config))
+                print("\n".join(lines(made.flags, [options, config])))
                 return
             o.check_threads(config)
-            configs = plan(task, config, options)
-            search = options.searched(task, configs)
-            words = command_words(task, said, options, config)
+            study = Planned.of(task, options, config, said)
         except FieldError as error:
             raise made.option_error(error) from None
-        head_to_head(task, configs, options, search, words, given)
+        head_to_head(study, given)
 
     run.__doc__ = f"""Train and evaluate several models on the same {task.word}, head-to-head.
 
@@ -68,95 +62,36 @@ def command(task: Task[Any, Any]) -> Any:
     return made.function(run, out, o.CONFIG_FILE, o.PRINT_CONFIG, DRY_RUN, AS_JSON, o.LOGGER)
 
 
-def head_to_head(
-    task: Task[Any, Any],
-    configs: Sequence[Any],
-    options: StudyOptions,
-    search: Any,
-    words: Sequence[str],
-    given: dict[str, Any],
-) -> None:
+def head_to_head(planned: Planned, given: dict[str, Any]) -> None:
     """Does a study and tells of it; exit code 1 if a run failed, 130 on Ctrl-C."""
     from liafseq.cli.progress import StudyProgress, resumable
     from liafseq.tasks.report.write import write_report
-    from liafseq.tasks.study.compare import check_folder, run_study
 
-    if max(config.nodes for config in configs) > 1:
-        raise ValueError("--nodes: is for train; a study on several machines is for --engine ray")
+    check_machine(planned)
     with resumable():
         out = named_folder(given["out"])
         o.check_logger(given["logger"])
-        jobs = options.jobs or (min(2, cores()) if options.engine == "local" else None)
-        engine = _engine(options)
-        check_folder(out, task, configs if search is None and options.match == "hidden" else None)
-        floor = checked(task, configs)
-        o.check_device(configs[0])
-        if options.match == "params":
-            configs = matched(task, configs)
+        engine, jobs = engine_of(planned.options), jobs_of(planned.options)
+        planned = planned.ready(out)
         if not given["dry_run"]:
             o.make_folder(out)
-        trials = _trials(task, configs, search)
-        estimate = _estimate(task, configs, out, jobs, trials)
+        runs = len(planned.configs) + planned.trials()
+        estimate = in_words(planned.seconds(out, jobs))
         if given["dry_run"]:
-            for config in configs:
+            for config in planned.configs:
                 print(config.key())
-            print(f"{len(configs) + trials} runs{estimate}.")
+            print(f"{runs} runs{estimate}.")
             return
         if estimate:
-            print(f"{len(configs) + trials} runs{estimate}", file=sys.stderr, flush=True)
-        with StudyProgress(task, trials + len(configs)) as progress:
-            study = run_study(
-                task,
-                configs,
-                out,
-                jobs=jobs,
-                on_progress=progress,
-                floor=floor,
-                command=words,
-                engine=engine,
-                search=search,
-                logger=given["logger"],
-            )
+            print(f"{runs} runs{estimate}", file=sys.stderr, flush=True)
+        with StudyProgress(planned.task, runs) as progress:
+            study = planned.run(out, jobs=jobs, on_progress=progress, engine=engine, logger=given["logger"])
         files = write_report(study, out)
     if given["as_json"]:
         print(json.dumps(study.to_json()))
     else:
         _tell(study, out, files)
-    if study.failed:
-        print("liafseq: some runs failed; the same command tries them again", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-def _trials(task: Task[Any, Any], configs: Sequence[Any], search: Any) -> int:
-    if search is None:
-        return 0
-    parts = {(c.model.label, tuple(part.name for part in task.parts(c))) for c in configs}
-    return search.configurations * sum(search.reads(own) for _, own in parts)
-
-
-def _estimate(task: Task[Any, Any], configs: Sequence[Any], out: Path, jobs: int | None, trials: int) -> str:
-    """About how long the runs that are not finished take, in words; nothing for a short study."""
-    from liafseq.tasks.report.words import duration
-    from liafseq.tasks.study.estimate import seconds
-    from liafseq.tasks.training.folder import intact
-
-    left = [config for config in configs if intact(out / config.key()) is None]
-    if not left:
-        return ""
-    found = seconds(task, left) * (1 + trials / len(configs)) / (jobs or 1)
-    return f", about {duration(found)}" if found >= 30 else ""
-
-
-def _engine(options: StudyOptions) -> Any:
-    """What does the runs; ValueError, in the names of the options, where it cannot be had."""
-    from liafseq.tasks.execution.engines import engine_of
-
-    if options.engine == "local" and options.ray_address != "auto":
-        raise ValueError("--ray-address: is for --engine ray")
-    try:
-        return engine_of(options.engine, ray_address=options.ray_address)
-    except ImportError as error:
-        raise ValueError(f"--engine: {error}") from error
+    end(study.failed)
 
 
 def _tell(study: Study, out: Path, files: Sequence[Path]) -> None:
@@ -176,4 +111,19 @@ def _tell(study: Study, out: Path, files: Sequence[Path]) -> None:
 
 
 class CompareGroup(TaskGroup):
+    """The tasks, and ``suite``, which is also what a ``--config`` without a task means."""
+
     make = staticmethod(command)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), SUITE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return (
+            made_command(SUITE, suite_command()) if cmd_name == SUITE else super().get_command(ctx, cmd_name)
+        )
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and any(word.partition("=")[0] == "--config" for word in args):
+            args = [SUITE, *args]
+        return super().parse_args(ctx, args)

@@ -16,6 +16,7 @@ from liafseq.cli import options as o
 from liafseq.tasks.config import DATA, FieldError
 from liafseq.tasks.settings import extra, flag_of, flags_of
 from liafseq.tasks.task import find, installed, names
+from liafseq.tasks.toml import located
 
 if TYPE_CHECKING:
     from liafseq.tasks.training.run import Evaluated, Trained
@@ -102,7 +103,7 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
     for run, task in tasks.items():
         made = o.Command(task, o.Source(task.Config, {}))
         other = {
-            field: made.located(field, value)
+            field: located(field, value, made.flags[field])
             for field, value in said.items()
             if task.name in fields[field][1]
         }

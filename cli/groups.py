@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from liafseq.tasks.task import find, installed, names
 
-__all__ = ["DataGroup", "TaskGroup", "markup"]
+__all__ = ["DataGroup", "TaskGroup", "made_command", "markup"]
 
 
 def markup() -> Any:
@@ -31,9 +31,14 @@ class TaskGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in names():
             return None
-        made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
-        made.command(cmd_name, no_args_is_help=False)(type(self).make(find(cmd_name)))
-        return typer.main.get_command(made)
+        return made_command(cmd_name, type(self).make(find(cmd_name)))
+
+
+def made_command(name: str, function: Any) -> Any:
+    """The command of a function, made when it is asked for."""
+    made = typer.Typer(rich_markup_mode=markup(), add_completion=False)
+    made.command(name, no_args_is_help=False)(function)
+    return typer.main.get_command(made)
 
 
 class DataGroup(TyperGroup):

@@ -108,12 +108,21 @@ def list_runs(
     """
     from liafseq.cli.progress import print_table
     from liafseq.tasks.results import RESULTS, read_study
+    from liafseq.tasks.suite_results import SUITE, Suite
     from liafseq.tasks.training.folder import CONFIG, intact, read_config
     from liafseq.tasks.training.log import reached
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    studies, runs, damaged = [], [], []
+    suites, studies, runs, damaged = [], [], [], []
+    for path in sorted(folder.rglob(SUITE)):
+        try:
+            ranks = Suite.read(path).ranks
+        except ValueError as error:
+            damaged.append(str(error))
+            continue
+        over = ", ".join(ranks.tasks)
+        suites += [(str(path.parent), over, model, f"{ranks.mean[model]:.2f}") for model in ranks.ordered()]
     for path in sorted(folder.rglob(RESULTS)):
         try:
             study = read_study(path.parent)
@@ -148,11 +157,13 @@ def list_runs(
             figure, state = metric.text(mean, unit=True), "finished"
         parts = ", ".join(part.name for part in task.parts(config))
         runs.append((str(path.parent), config.model.label, parts, str(config.seed), state, figure))
+    if suites:
+        print_table(Table(("study of tasks", "ranked on", "model", "mean rank"), tuple(suites), words=True))
     if studies:
         print_table(Table(("study", "task", "model", "mean", "runs"), tuple(studies), words=True))
     if runs:
         print_table(Table(("run", "model", "on", "seed", "state", "test"), tuple(runs), words=True))
-    if not studies and not runs:
+    if not suites and not studies and not runs:
         print(f"No runs and no studies below {folder}.")
     for line in damaged:
         print(f"Not read: {line}")

@@ -100,6 +100,8 @@ def _train() -> None:
 def _compare() -> None:
     """Train and evaluate several models on the same data; table, plots, report.
 
+    Several tasks as one study: suite, or --config FILE.toml with a [[task]] table for each.
+
     Example: liafseq compare babi --models liaf,gru --tasks 1,6 --seeds 3
     """
 

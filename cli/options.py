@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,9 @@ from liafseq.tasks.models import known
 from liafseq.tasks.results import value_text
 from liafseq.tasks.settings import choices_of, extra, flag_of, flags_of, panel_order
 from liafseq.tasks.task import SPLITS, Task
+from liafseq.tasks.toml import REPEATABLE, build, by_field, located, read_toml
 
-__all__ = ["Command", "Source", "check_device", "make_folder", "settings_toml"]
-
-_REPEATABLE = ("options",)
+__all__ = ["Command", "Source", "check_device", "make_folder"]
 
 
 @dataclass(frozen=True)
@@ -85,63 +82,22 @@ class Command:
         Raises:
             FieldError: an option of the file that the command has not.
         """
-        found = self._of_file(file) if file is not None else {}
+        where = f"--config: {file}"
+        found = {} if file is None else by_field(read_toml(file, where), self.flags, where)
         for name in self.flags:
             value = given.get(name)
             if value is not None and value != []:
-                found[name] = value
-        for name, value in found.items():
-            found[name] = self.located(name, value)
+                found[name] = located(name, value, self.flags[name])
         return found
 
-    def build(self, source: Source, said: Mapping[str, Any], **fixed: Any) -> Any:
-        """The configuration of a source; errors in the names of the options."""
-        values = {name: value for name, value in said.items() if name in source.flags()}
-        config = source.kind(**{**source.defaults, **values, **fixed})
-        for name in values:
-            if not has_effect(config, self.flags[name]):
-                field, _, wanted = extra(self.flags[name], "only").partition("=")
-                raise FieldError(name, f": is for --{flag_of(field, self.flags[field])} {wanted}")
-        return config
+    def build(self, source: Source, said: Mapping[str, Any]) -> Any:
+        """The configuration of a source."""
+        own = {name: value for name, value in said.items() if name in source.flags()}
+        return build(source.kind, source.defaults, own, self.flags)
 
     def option_error(self, error: FieldError) -> ValueError:
         """The error, its field in the name of the option."""
         return in_option_names(error, self.flags)
-
-    def _of_file(self, file: Path) -> dict[str, Any]:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
-        try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise OSError(f"--config: {file}: {error.strerror or error}") from error
-        except ValueError as error:
-            raise ValueError(f"--config: {file}: not valid TOML: {error}") from error
-        names = {flag_of(name, info): name for name, info in self.flags.items()}
-        found = {}
-        for key, value in content.items():
-            name = names.get(key.replace("_", "-"), key)
-            if name not in self.flags:
-                raise ValueError(
-                    f"--config: {file}: no option {key!r}; the options are {', '.join(sorted(names))}"
-                )
-            found[name] = tuple(value) if isinstance(value, list) and name in _REPEATABLE else value
-        return found
-
-    def located(self, name: str, value: Any) -> Any:
-        """A path made absolute: a run must be the same whatever folder it is continued from."""
-        path = extra(self.flags[name], "path")
-        if name in _REPEATABLE and isinstance(value, list):
-            return tuple(value)
-        if not path or not isinstance(value, str) or (path is not True and value in path):
-            return value
-        there = Path(value).expanduser().absolute()
-        if not there.exists():
-            flag = flag_of(name, self.flags[name])
-            raise FileNotFoundError(f"--{flag}: no such file or folder: {there}")
-        return str(there)
 
 
 def signed(function: Callable[..., None], parameters: Sequence[inspect.Parameter], doc: str) -> Any:
@@ -150,12 +106,6 @@ def signed(function: Callable[..., None], parameters: Sequence[inspect.Parameter
     function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     function.__doc__ = doc
     return function
-
-
-def has_effect(config: Any, info: FieldInfo) -> bool:
-    """Whether a field has an effect beside the others of a configuration."""
-    field, _, wanted = (extra(info, "only") or "").partition("=")
-    return not field or str(getattr(config, field)) == wanted
 
 
 def parameter(name: str, info: FieldInfo, task: Task[Any, Any] | None, shown: str) -> inspect.Parameter:
@@ -202,7 +152,7 @@ def _kind(info: FieldInfo, name: str) -> tuple[Any, str]:
         for kind in (info.annotation, *getattr(info.annotation, "__args__", ()))
         if isinstance(kind, type)
     ]
-    if name in _REPEATABLE or info.annotation == Pairs.__origin__:  # type: ignore[attr-defined]
+    if name in REPEATABLE or info.annotation == Pairs.__origin__:  # type: ignore[attr-defined]
         return list, "TEXT"
     for kind, metavar in ((bool, ""), (int, "N"), (float, "X")):
         if kind in inner and tuple not in inner and not str(info.annotation).startswith("tuple"):
@@ -234,26 +184,6 @@ LOGGER = plain_option(
     "logger", str | None, None, "--logger", panel="Training", metavar="tensorboard|csv",
     help="Also write the metrics of each epoch for TensorBoard, or as CSV, into the run's folder log.",
 )  # fmt: skip
-
-
-def settings_toml(command: Command, *configs: Any) -> str:
-    """The settings of configurations as a file for ``--config``."""
-    lines = []
-    for config in configs:
-        content = config.to_json()
-        for name, info in command.flags.items():
-            if name not in content or content[name] in (None, [], {}) or not has_effect(config, info):
-                continue
-            value = content[name]
-            if name == "model":
-                options = "".join(
-                    f":{key}={value_text(item).replace(' ', ',')}" for key, item in value["options"].items()
-                )
-                value = value["label"] if ":" in value["label"] else f"{value['label']}{options}"
-            elif isinstance(value, dict):
-                value = [f"{key}={value_text(item)}" for key, item in value.items()]
-            lines.append(f"{flag_of(name, info)} = {json.dumps(value)}")
-    return "\n".join(lines)
 
 
 def check_logger(name: str | None) -> None:

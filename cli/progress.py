@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -121,19 +121,30 @@ class _Bars:
 
 
 class StudyProgress(_Bars):
-    """Shows the events of a study of ``total`` runs."""
+    """Shows the events of a study of ``total`` runs: of one task, or of several by label."""
 
-    def __init__(self, task: Task[Any, Any], total: int) -> None:
+    def __init__(self, task: Task[Any, Any] | Mapping[str, Task[Any, Any]], total: int) -> None:
         super().__init__()
-        self.task = task
+        self.tasks = task if isinstance(task, Mapping) else {"": task}
+        self.label = next(iter(self.tasks))
         self.total = total
         self.done = 0
         self.shown: dict[str, Any] = {}
         self.parts: dict[str, float] = {}
         self.whole = self.bars.add_task("all runs", total=total, state="") if self.bars is not None else None
 
+    @property
+    def task(self) -> Task[Any, Any]:
+        return self.tasks[self.label]
+
+    def of(self, label: str, event: Event) -> None:
+        """Shows an event of the task of a label."""
+        self.label = label
+        self(event)
+
     def __call__(self, event: Event) -> None:
-        key, name = event.config.key(), run_name(self.task, event.config)
+        key = event.config.key()
+        name = " ".join(filter(None, [self.label, run_name(self.task, event.config)]))
         if event.run is not None:
             self.done += 1
             self.parts.pop(key, None)

@@ -11,7 +11,12 @@ __all__ = ["report"]
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study.", metavar="DIR", show_default=False)],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a study, of one task or of several.", metavar="DIR", show_default=False
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The HTML file; by default DIR/report.html.", metavar="FILE"),
@@ -25,9 +30,9 @@ def report(
     """
     from liafseq.cli.options import make_folder
     from liafseq.tasks.report.write import write_html
-    from liafseq.tasks.results import read_study
+    from liafseq.tasks.suite_results import read_results
 
-    study = read_study(folder)
+    study = read_results(folder)
     out = folder / "report.html" if out is None else out
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise ValueError(f"--out: expected the name of an HTML file such as report.html, got {str(out)!r}")

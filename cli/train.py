@@ -15,6 +15,7 @@ from liafseq.tasks.commands import named_folder
 from liafseq.tasks.config import FieldError, replace
 from liafseq.tasks.study.plan import StudyOptions, optioned
 from liafseq.tasks.task import Task
+from liafseq.tasks.toml import lines
 from liafseq.tasks.training.processes import elastic, first_process
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def command(task: Task[Any, Any]) -> Any:
         except FieldError as error:
             raise made.option_error(error) from None
         if given["print_config"]:
-            print(o.settings_toml(made, config))
+            print("\n".join(lines(made.flags, [config])))
             return
         folder = Path("runs") / config.key() if given["out"] is None else named_folder(given["out"])
         train(task, config, folder, given["logger"])

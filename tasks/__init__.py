@@ -1,6 +1,7 @@
 """Tasks: what the layers are trained and compared on, and everything that is written once for all of them.
 
-``load`` gives a trained network from a run folder, ``compare`` runs a study.
+``load`` gives a trained network from a run folder, ``compare`` runs a study, ``compare_suite`` one over
+several tasks.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from liafseq.tasks.study.api import compare
+    from liafseq.tasks.study.suite import compare_suite
     from liafseq.tasks.training.run import Trained, load
 
-__all__ = ["Trained", "compare", "load"]
+__all__ = ["Trained", "compare", "compare_suite", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from liafseq.tasks.study.api import compare
 
         return compare
+    if name == "compare_suite":
+        from liafseq.tasks.study.suite import compare_suite
+
+        return compare_suite
     if name in ("Trained", "load"):
         from liafseq.tasks.training import run
 

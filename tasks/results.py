@@ -320,6 +320,16 @@ class Study(Value):
         return tuple(run for run in self.runs if run.model == model and run.finished)
 
 
+def model_options(study: Study) -> dict[str, str]:
+    """The options that the models of a study were given, in words, by label."""
+    given = {}
+    for run in study.runs:
+        model: Any = run.settings.get("model", study.settings.get("model"))
+        if isinstance(model, dict) and model.get("options"):
+            given[run.model] = value_text(model["options"])
+    return given
+
+
 def read_study(folder: str | Path) -> Study:
     """The results in a study's folder.
 

@@ -34,7 +34,7 @@ def ids(path: Path) -> str:
 
 
 def blocks(path: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\b.*?\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def slug(heading: str) -> str:
@@ -106,6 +106,7 @@ def test_commands_are_understood(command: str, tmp_path: Path, monkeypatch: pyte
     for name in PLACEHOLDERS:
         (tmp_path / name).mkdir()
     (tmp_path / "study.toml").write_text("seeds = 3\n")
+    (tmp_path / "suite.toml").write_text("\n".join(blocks(ROOT / "docs" / "guide" / "study.md", "toml")))
     words = shlex.split(command, comments=True)
     words.append("--print-config" if words[0] in ("train", "compare") else "--help")
     with contextlib.suppress(SystemExit):

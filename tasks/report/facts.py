@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from liafseq.tasks import models
 from liafseq.tasks import settings as settings_of
 from liafseq.tasks import task as tasks
 from liafseq.tasks.report.words import count_of, duration, listed, number_range
-from liafseq.tasks.results import Outcome, Study, value_text
+from liafseq.tasks.results import Outcome, Study, StudyTime, model_options, value_text
 
-__all__ = ["counts", "facts", "sizes", "title"]
+__all__ = ["counts", "facts", "machine_words", "sizes", "spelt_out", "title"]
 
 _TOLD = {"model", "seed", "score_test"}
 """Settings that a report shows in another place."""
@@ -39,10 +38,10 @@ def facts(study: Study) -> list[tuple[str, str]]:
         ("Data", "; ".join(text for text in (study.about, ", ".join(data)) if text)),
         ("Examples", _split(study, task.word)),
         ("Network", ", ".join([*sizes(study, task.sizes), *network])),
-        ("Options", _options(study)),
+        ("Options", "; ".join(f"{model}: {text}" for model, text in model_options(study).items())),
         ("Seeds", f"{_seeds(study)} (weights, order of batches, dropout)"),
         ("Training", ", ".join(["Adam", *training, gone])),
-        ("Machine", ", ".join([*_machine(study), *machine])),
+        ("Machine", ", ".join([*machine_words(study.time), *machine])),
         ("Versions", ", ".join(f"{name} {text}" for name, text in study.versions.items())),
         ("Date", f"{study.time.date}, {duration(study.time.seconds)} by the clock"),
     ]
@@ -85,10 +84,11 @@ def _models(study: Study) -> str:
     labels: dict[str, list[str]] = {}
     for entry in study.summary:
         labels.setdefault(entry.name, []).append(entry.model)
-    return "; ".join(f"{', '.join(own)}: {_spelt_out(name)}" for name, own in labels.items())
+    return "; ".join(f"{', '.join(own)}: {spelt_out(name)}" for name, own in labels.items())
 
 
-def _spelt_out(name: str) -> str:
+def spelt_out(name: str) -> str:
+    """The title of a model of the registry."""
     try:
         return models.model(name).title
     except ValueError:  # of a package that is not installed here
@@ -123,15 +123,6 @@ def _settings(study: Study, panel: str) -> list[str]:
     return shown
 
 
-def _options(study: Study) -> str:
-    given: dict[str, str] = {}
-    for run in study.runs:
-        model: Any = run.settings.get("model", study.settings.get("model"))
-        if isinstance(model, dict) and model.get("options"):
-            given[run.model] = value_text(model["options"])
-    return "; ".join(f"{model}: {text}" for model, text in given.items())
-
-
 def _seeds(study: Study) -> str:
     seeds = list(study.seeds())
     if len(seeds) > 4 and seeds == list(range(seeds[0], seeds[-1] + 1)):
@@ -139,7 +130,8 @@ def _seeds(study: Study) -> str:
     return listed(seeds)
 
 
-def _machine(study: Study) -> list[str]:
-    machine = study.time.machine
+def machine_words(time: StudyTime) -> list[str]:
+    """What a study ran on."""
+    machine = time.machine
     memory = [f"{machine.memory_gib:g} GiB memory"] if machine.memory_gib else []
     return [machine.processor, count_of(machine.cores, "core"), *memory, *machine.gpus, machine.system]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from liafseq.tasks import models
 from liafseq.tasks.report.words import number
 from liafseq.tasks.results import Study
+from liafseq.tasks.suite_results import Entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def look(name: str) -> Look:
     return looks_of([(name, name)])[name]
 
 
-def looks(study: Study) -> dict[str, Look]:
+def looks(study: Study | Entry) -> dict[str, Look]:
     """The looks of a study's models, by label."""
     return looks_of((entry.model, entry.name) for entry in study.summary)
 

@@ -16,15 +16,18 @@ from liafseq.tasks.report.columns import notes, study_table
 from liafseq.tasks.report.content import report
 from liafseq.tasks.report.markdown import escaped, markdown_report
 from liafseq.tasks.report.style import svg, swatch
+from liafseq.tasks.report.suite import suite_report
+from liafseq.tasks.report.suite_table import cost_table, score_table, suite_notes
 from liafseq.tasks.results import Study
 from liafseq.tasks.storage.files import write_atomic
+from liafseq.tasks.suite_results import Suite
 
 __all__ = ["table_text", "write_html", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(study: Study, folder: Path) -> list[Path]:
+def write_report(study: Study | Suite, folder: Path) -> list[Path]:
     """Writes report.html, report.md with its pictures, and table.md into the study's folder.
 
     Returns:
@@ -37,7 +40,7 @@ def write_report(study: Study, folder: Path) -> list[Path]:
     ]
 
 
-def write_html(study: Study, folder: Path, out: Path) -> list[Path]:
+def write_html(study: Study | Suite, folder: Path, out: Path) -> list[Path]:
     """Writes the report as one HTML file, and as Markdown, with its pictures, beside it.
 
     Args:
@@ -49,7 +52,7 @@ def write_html(study: Study, folder: Path, out: Path) -> list[Path]:
         The files written, the HTML file first.
     """
     folder, out = Path(folder), Path(out)
-    content = report(study, folder)
+    content = suite_report(study) if isinstance(study, Suite) else report(study, folder)
     base = Path(os.path.relpath(folder, out.parent)).as_posix()
     before = "" if out.stem == "report" else f"{out.stem}-"
 
@@ -67,8 +70,11 @@ def write_html(study: Study, folder: Path, out: Path) -> list[Path]:
     return [write_atomic(out, _html(content, href, out.with_suffix(".md").name)), *files]
 
 
-def table_text(study: Study) -> str:
+def table_text(study: Study | Suite) -> str:
     """The content of table.md: the table, its notes, and its parts spelt out."""
+    if isinstance(study, Suite):
+        tables = [score_table(study).markdown(), cost_table(study).markdown()]
+        return "\n\n".join([*tables, *map(escaped, suite_notes(study))]) + "\n"
     parts = [words for name, words in study.parts.items() if words != name]
     below = list(notes(study))
     below[1:1] = [f"Columns: {'; '.join(parts)}."] if parts else []

@@ -9,8 +9,9 @@ from typing import Any
 
 from liafseq.tasks.results import Study
 from liafseq.tasks.settings import flags_of
-from liafseq.tasks.study.compare import Event, run_study
-from liafseq.tasks.study.plan import StudyOptions, checked, matched, plan
+from liafseq.tasks.study.plan import StudyOptions
+from liafseq.tasks.study.planned import Planned
+from liafseq.tasks.study.runs import Event
 from liafseq.tasks.task import Task, find
 
 __all__ = ["compare"]
@@ -52,19 +53,10 @@ def compare(
     given = {name: value for name, value in settings.items() if name not in own}
     config = task.Config(**{**task.study.settings, **given})
     folder = Path(folder or f"runs/compare-{task.name}")
-    configs = plan(task, config, options)
-    floor = checked(task, configs)
-    if options.match == "params":
-        configs = matched(task, configs)
-    study = run_study(
-        task,
-        configs,
-        folder,
-        jobs=options.jobs or 1,
-        floor=floor,
-        engine=options.engine,
-        search=options.searched(task, configs),
-        on_progress=on_progress,
+    study = (
+        Planned.of(task, options, config)
+        .ready(folder)
+        .run(folder, jobs=options.jobs or 1, engine=options.engine, on_progress=on_progress)
     )
     if report:
         from liafseq.tasks.report.write import write_report

@@ -11,7 +11,10 @@ from liafseq.tasks.settings import Settings, flag_of, flags_of
 from liafseq.tasks.study.search import Search
 from liafseq.tasks.task import Task
 
-__all__ = ["StudyOptions", "checked", "match_parameters", "matched", "parameters", "plan"]
+__all__ = ["WHERE", "StudyOptions", "checked", "match_parameters", "matched", "parameters", "plan"]
+
+WHERE = ("jobs", "engine", "ray_address")
+"""Options that say where the work is done, not what is computed."""
 
 
 class StudyOptions(Settings):
@@ -226,15 +229,16 @@ def command_words(
     to know them.
     """
     words = ["liafseq", "compare", task.name]
-    where = {"jobs", "engine", "ray_address"}  # say where the work is done, not what is computed
     said = {"models": options.models, "seeds": options.seeds, "epochs": config.epochs, **said}
     for name, info in {**flags_of(StudyOptions), **flags_of(task.Config)}.items():
-        if name not in said or name in where:
+        if name not in said or name in WHERE:
             continue
         value, flag = said[name], f"--{flag_of(name, info)}"
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
             continue
-        for item in value if isinstance(value, (list, tuple)) and name != "tasks" else [value]:
+        if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
+            value = ",".join(map(str, value))  # numbers, from a file
+        for item in value if isinstance(value, (list, tuple)) else [value]:
             words += [flag, str(item)]
     return words

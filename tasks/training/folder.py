@@ -61,7 +61,7 @@ def check_free(folder: Path) -> None:
         path.name for path in folder.iterdir() if path.name not in OWN and not path.name.startswith(".")
     )
     if foreign:
-        what = "a study" if "results.json" in foreign else f"other files ({foreign[0]})"
+        what = "a study" if {"results.json", "suite.json"} & set(foreign) else f"other files ({foreign[0]})"
         raise ValueError(f"{folder}: holds {what}, not a run; give another folder")
 
 

@@ -21,6 +21,7 @@ COMMANDS = [
     ("evaluate",),
     ("compare",),
     ("compare", "babi"),
+    ("compare", "suite"),
     ("train", "dvs"),
     ("compare", "dvs"),
     ("predict",),

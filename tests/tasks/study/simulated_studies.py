@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from liafseq.tasks.results import Counts, Outcome, Run, RunTime, Score
+from liafseq.tasks.study.ranks import rank_tasks
 from liafseq.tasks.study.statistics import bootstrap_interval, compare_pairs
 from liafseq.tasks.task import ACCURACY
 
@@ -98,6 +100,42 @@ def simulate_coverage(shape: str, studies: int, *, tasks: int, seeds: int, seed:
     return hits / studies
 
 
+def simulate_ranks(
+    kind: str,
+    studies: int,
+    *,
+    models: int = 5,
+    tasks: int = 8,
+    seeds: int = 1,
+    effect: float = 0.0,
+    seed: int = 0,
+) -> Told:
+    """Draws studies over several tasks and compares the models' mean ranks.
+
+    Args:
+        kind: of the truth, as of :func:`simulate_studies`; a task of the study is one of its tasks.
+        effect: of the first model, added to its accuracy in each task; ``told`` and ``pairs`` are then of
+            this model alone, ``any_told`` of the others, between which there is no difference.
+    """
+    rng = np.random.default_rng(seed)
+    any_told = told = wrong = 0
+    for _ in range(studies):
+        accuracy = _draw(kind, rng, models, tasks, seeds)
+        accuracy[0] += effect
+        means = np.clip(accuracy, 0, 1).mean(2)  # ties are those of the truth
+        names = [f"model {model}" for model in range(models)]
+        ranks = rank_tasks(
+            {str(task): dict(zip(names, means[:, task], strict=True)) for task in range(tasks)}
+        )
+        others = names[1:] if effect else names
+        any_told += any(ranks.apart(a, b) for a, b in combinations(others, 2))
+        if effect:
+            apart = [model for model in others if ranks.apart(names[0], model)]
+            told += len(apart)
+            wrong += sum(ranks.mean[names[0]] > ranks.mean[model] for model in apart)
+    return Told(studies, any_told, told, studies * (models - 1), wrong)
+
+
 def _draw(kind: str, rng: np.random.Generator, models: int, tasks: int, seeds: int) -> np.ndarray:
     shape = (models, tasks, seeds)
     if kind in ("solved or not", "one model fails"):
@@ -147,6 +185,37 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]], say: Callabl
         say(f"| {' | '.join(map(str, row))} |")
 
 
+def _tables_of_ranks(studies: int, say: Callable[[str], object]) -> None:
+    """How often mean ranks tell apart what does not differ, and what does."""
+    designs = [(5, 8, 1), (3, 8, 1), (8, 8, 1), (5, 4, 1)]
+    names = [f"{models} models, {tasks} tasks x {seeds} seeds" for models, tasks, seeds in designs]
+    rows = []
+    for kind in ("same", "interaction", "solved or not", "one model fails"):
+        found = [
+            simulate_ranks(kind, studies, models=models, tasks=tasks, seeds=seeds)
+            for models, tasks, seeds in designs
+        ]
+        rows.append([kind, *(f"{100 * one.any_told / studies:.1f}%" for one in found)])
+    better = {
+        effect: [
+            simulate_ranks("same", studies, models=models, tasks=tasks, seeds=seeds, effect=effect, seed=1)
+            for models, tasks, seeds in designs
+        ]
+        for effect in (0.02, 0.05)
+    }
+    for effect, found in better.items():
+        cells = [f"{100 * one.any_told / studies:.1f}%" for one in found]
+        rows.append([f"one is {100 * effect:.0f} points better: of the others", *cells])
+    _table(["mean ranks: no difference", *names], rows, say)
+    say("")
+    rows = [
+        [f"{100 * effect:.0f} points better on each task",
+         *(f"{100 * one.told / one.pairs:.0f}%" for one in found)]
+        for effect, found in better.items()
+    ]  # fmt: skip
+    _table(["mean ranks: power", *names], rows, say)
+
+
 def main(studies: int = 1_000, say: Callable[[str], object] = print) -> None:
     """The tables of the documentation."""
     designs = [(2, 5, 3), (4, 5, 3), (7, 5, 3), (2, 1, 10), (4, 2, 5)]
@@ -182,6 +251,8 @@ def main(studies: int = 1_000, say: Callable[[str], object] = print) -> None:
         rows.append([shape, *cells])
     names = [f"{tasks} x {seeds}" for tasks in (1, 5) for seeds in (2, 3, 5, 10)]
     _table(["coverage, tasks x seeds", *names], rows, say)
+    say("")
+    _tables_of_ranks(studies, say)
 
 
 if __name__ == "__main__":
