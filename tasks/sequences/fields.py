@@ -6,10 +6,14 @@ from typing import Annotated, Literal
 
 from liafseq.tasks.config import DATA, MODEL, option
 
-__all__ = ["EmbeddingSize", "MostWords", "PoolingField", "TestFraction", "Vectors"]
+__all__ = ["EmbeddingSize", "MostWords", "PoolingField", "TestFraction", "TestPart", "Vectors"]
 
 TestFraction = Annotated[
     float, option("Part of all {examples} that is the test part, where the data has none.", DATA, gt=0, lt=1)
+]
+TestPart = Annotated[
+    Literal["drawn", "last"],
+    option("Which {examples} are the test part, where the data has none: by chance, or the last.", DATA),
 ]
 MostWords = Annotated[
     int, option("Most frequent words that are known; others are one word.", DATA, metavar="N", ge=1, le=10**7)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liafseq.tasks.sequences.sources import read_bytes
+from liafseq.tasks.sequences.sources import WHOLE, read_bytes
 from liafseq.tasks.storage.archive import MAX_FILE_BYTES
 
-__all__ = ["decode_idx", "gunzip", "is_idx", "read_idx"]
+__all__ = ["decode_idx", "gunzip", "idx_pairs", "is_idx", "labels_beside", "read_idx"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The types by their code, the third byte of a file."""
@@ -96,3 +96,33 @@ def decode_idx(data: bytes, name: object) -> NDArray[Any]:
     except ValueError as error:  # more dimensions than numpy has
         raise ValueError(f"{name}: {error}") from None
     return values.astype(kind.newbyteorder("="))
+
+
+def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """The files of images and of their labels in a folder, by part: ``train`` and ``test``, or ``whole``.
+
+    Named as MNIST's: ``train-images-idx3-ubyte`` beside ``train-labels-idx1-ubyte``, ``t10k-...`` or
+    ``test-...``; a pair alone is all data. Nothing where there are no such files.
+
+    Raises:
+        FileNotFoundError: images without labels.
+        ValueError: two files that could be the same part.
+    """
+    found: dict[str, tuple[Path, Path]] = {}
+    for images in sorted(path for path in folder.iterdir() if "images" in path.name and is_idx(path)):
+        part = "train" if images.name.lower().startswith("train") else "test"
+        if part in found:
+            raise ValueError(
+                f"{folder}: {found[part][0].name} and {images.name} could both be the {part} part"
+            )
+        found[part] = images, labels_beside(images)
+    return {WHOLE: pair for pair in found.values()} if len(found) == 1 else found
+
+
+def labels_beside(images: Path) -> Path:
+    """The file of the labels of MNIST's images, gzipped or not; FileNotFoundError where there is none."""
+    name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
+    for path in (images.with_name(name), images.with_name(f"{name}.gz")):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{images}: expected its labels beside it, {name}")

@@ -125,6 +125,14 @@ class SequenceExamples:
         lengths: list[int] = self.values.lengths.tolist()
         return lengths if len(set(lengths)) > 1 else None
 
+    @property
+    def scored(self) -> Tensor:
+        """What is right, of all sequences, or of all their steps that are scored."""
+        if not isinstance(self.target, Ragged):
+            return self.target
+        steps = torch.cat([self.target[row] for row in range(len(self))])
+        return steps[steps != IGNORED]
+
     def select(self, rows: Sequence[int]) -> SequenceExamples:
         """Only these rows, in this order."""
         target = self.target

@@ -9,7 +9,7 @@ from liafseq.tasks.task import ACCURACY, Metric, Sums, Tally
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MACRO_F1", "by_class", "squared_error"]
+__all__ = ["MACRO_F1", "by_class", "by_class_of_steps", "squared_error"]
 
 
 def _macro_f1(sums: Sums) -> float:
@@ -41,6 +41,14 @@ def by_class(logits: Tensor, target: Tensor) -> Tally:
     said, right = logits.argmax(-1), torch.where(target < 0, classes - 1, target)
     counts = [torch.bincount(found, minlength=classes) for found in (right[said == right], said, right)]
     return Tally(loss, len(target), torch.cat([counts[0].sum()[None], *counts]))
+
+
+def by_class_of_steps(logits: Tensor, target: Tensor) -> Tally:
+    """:func:`by_class` of all steps that are scored: (T, N, classes) and (T, N)."""
+    from liafseq.tasks.sequences.ragged import IGNORED
+
+    inside = target != IGNORED
+    return by_class(logits[inside], target[inside])
 
 
 def squared_error(value: Tensor, target: Tensor) -> Tally:

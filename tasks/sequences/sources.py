@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ NAMES = {
     "valid": ("valid", "validation", "val", "dev", "devel"),
     "test": ("test", "testing"),
 }
-"""What files and folders of the parts are called, before the end of their name or a ``.``, ``-`` or ``_``."""
+"""What files and folders of the parts are called; more may follow or go before, behind a ``.``, ``-`` or ``_``."""
 
 
 def place(source: str | os.PathLike[str]) -> Path:
@@ -79,13 +80,13 @@ def parts(source: str | os.PathLike[str], suffixes: Iterable[str] = ()) -> dict[
 
 def _part_of(name: str) -> str | None:
     """
-    >>> [_part_of(name) for name in ("train.tsv", "Dev", "test-00.csv", "testimony.csv")]
-    ['train', 'valid', 'test', None]
+    >>> [_part_of(name) for name in ("train.tsv", "Dev", "test-00.csv", "ECG_TEST.ts", "testimony.csv")]
+    ['train', 'valid', 'test', 'test', None]
     """
-    name = name.lower()
-    for part, words in NAMES.items():
-        for word in words:
-            if name == word or (name.startswith(word) and name[len(word)] in ".-_"):
+    words_of = re.split(r"[-_]", name.lower().split(".")[0])
+    for word in (words_of[0], words_of[-1]):
+        for part, words in NAMES.items():
+            if word in words:
                 return part
     return None
 

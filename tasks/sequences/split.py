@@ -20,6 +20,7 @@ def divide(
     test_fraction: float,
     valid_fraction: float,
     seed: int,
+    test_part: str = "drawn",
 ) -> dict[str, list[T]]:
     """The rows of ``train``, ``valid`` and ``test``: official parts stay as they are, others are held out.
 
@@ -29,6 +30,7 @@ def divide(
         test_fraction: of all rows, where there is no test part.
         valid_fraction: of the training rows, where there is no validation part.
         seed: of the choice.
+        test_part: ``drawn`` by chance, or the ``last`` rows.
 
     Raises:
         ValueError: too few rows.
@@ -41,12 +43,15 @@ def divide(
     found = {part: list(parts[part]) for part in ("valid", "test") if part in parts}
     for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):
         if part not in found:
-            kept, held = hold_out([label(row) for row in rest], fraction, seed)
+            last = part == "test" and test_part == "last"
+            kept, held = hold_out([label(row) for row in rest], fraction, seed, last=last)
             found[part], rest = [rest[row] for row in held], [rest[row] for row in kept]
     return {"train": rest, **{part: found[part] for part in ("valid", "test")}}
 
 
-def hold_out(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:
+def hold_out(
+    labels: Sequence[Hashable], fraction: float, seed: int, *, last: bool = False
+) -> tuple[list[int], list[int]]:
     """The rows that stay and those that are held out, both in their order.
 
     Stratified, by scikit-learn's ``train_test_split``, where each class has two rows at least.
@@ -55,6 +60,7 @@ def hold_out(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[li
         labels: of the rows; where they are no classes, all alike.
         fraction: of the rows that is held out; one at least.
         seed: of the choice.
+        last: whether the last rows are held out in place of some by chance.
 
     Raises:
         ValueError: fewer than two rows.
@@ -68,6 +74,8 @@ def hold_out(labels: Sequence[Hashable], fraction: float, seed: int) -> tuple[li
     if len(labels) < 2:
         raise ValueError(f"expected at least 2 examples to hold some out, got {len(labels)}")
     count = min(max(1, round(fraction * len(labels))), len(labels) - 1)
+    if last:
+        return list(range(len(labels) - count)), list(range(len(labels) - count, len(labels)))
     counts = Counter(labels)
     fits = min(counts.values()) > 1 and len(counts) <= min(count, len(labels) - count)
     kept, held = train_test_split(

@@ -54,19 +54,18 @@ class SequenceTask(Task[C, D], Generic[C, D]):
         return data.split(config, split)
 
     def step(self, network: nn.Module, batch: Any) -> Tally:
-        from liafseq.tasks.sequences.scores import by_class
+        from liafseq.tasks.sequences.scores import by_class, by_class_of_steps
 
-        return by_class(network(batch.values, batch.lengths), batch.target)
+        tally = by_class_of_steps if batch.target.ndim > 1 else by_class
+        return tally(network(batch.values, batch.lengths), batch.target)
 
     def floor(self, config: C) -> Mapping[str, float]:
         """What the most frequent training class scores."""
-        import torch
-
         data = self.data(config)
-        train, test = (data.split(config, split).target for split in ("train", "test"))
-        common = int(torch.as_tensor(train).bincount().argmax())
+        train, test = (data.split(config, split).scored for split in ("train", "test"))
+        common = int(train.long().bincount().argmax())
         (part,) = self.parts(config)
-        return {part.name: float((torch.as_tensor(test) == common).float().mean())}
+        return {part.name: float((test == common).float().mean())}
 
     def facts(self, config: C, data: D) -> Mapping[str, float]:
         """The mean number of steps; of the validation part where the test part is not read."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liafseq.tasks.sequences.idx import TYPES, decode_idx, gunzip, read_idx
+from liafseq.tasks.sequences.idx import TYPES, decode_idx, gunzip, idx_pairs, read_idx
 from liafseq.tasks.sequences.npz import decode_npz, read_npz
 
 FUZZ = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -56,6 +56,22 @@ def test_idx_of_each_type(tmp_path, kind):
 def test_lying_idx(data, expected):
     with pytest.raises(ValueError, match=f"a.idx: .*{expected}" if "a.idx" not in expected else expected):
         decode_idx(data, "a.idx")
+
+
+def test_pairs_in_a_folder(tmp_path):
+    def names():
+        return {part: tuple(path.name for path in pair) for part, pair in idx_pairs(tmp_path).items()}
+
+    test = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte")
+    (tmp_path / test[0]).touch()
+    with pytest.raises(FileNotFoundError, match="expected its labels beside it, t10k-labels-idx1-ubyte"):
+        names()
+    (tmp_path / test[1]).touch()
+    assert names() == {"whole": test}
+    train = ("train-images.idx3-ubyte", "train-labels.idx1-ubyte")
+    for name in train:
+        (tmp_path / name).touch()
+    assert names() == {"test": test, "train": train}
 
 
 def test_gzip_bombs_and_damage():
