@@ -147,11 +147,10 @@ class ConvLSTM(nn.Module):
 class ConvReLU(nn.Module):
     """A convolution and relu of each step by itself, over (T, N, C, H, W): y_t = relu(norm(W * x_t + b)).
 
-    It has no memory, so that for the same input at each step one step says all. With normalisation it has
-    no bias, which the normalisation would take away again.
+    It has no memory, so that for the same input at each step one step says all.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding: as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, bias: as of nn.Conv2d.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between convolution and relu.
         device, dtype: of the parameters.
 
@@ -171,6 +170,7 @@ class ConvReLU(nn.Module):
         kernel_size: _Size,
         stride: _Size = 1,
         padding: str | _Size = 0,
+        bias: bool = True,
         *,
         normalization: str | None = None,
         device: Any = None,
@@ -180,11 +180,10 @@ class ConvReLU(nn.Module):
         if normalization not in (None, "batch"):
             raise ValueError(f"normalization must be 'batch' or None, got {normalization!r}")
         factory = {"device": device, "dtype": dtype}
-        bias = normalization is None
         self.convolution = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, bias=bias, **factory
         )
-        self.norm = nn.Identity() if bias else nn.BatchNorm2d(out_channels, **factory)
+        self.norm = nn.BatchNorm2d(out_channels, **factory) if normalization else nn.Identity()
 
     def forward(self, input: Any, hx: None = None) -> tuple[Any, None]:
         """Run over maps; see the class for shapes."""

@@ -45,26 +45,26 @@ class LiafNet(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
-        height, width = size
-        if not self.over_maps:
+        if self.over_maps:
+            inner, height, width = self._append_blocks(config, channels, *size)
+            features = inner if self.mean_of_maps else inner * height * width
+        else:
+            features = config.hidden_size
+            inner = channels * size[0] * size[1]
             self.layers.append(
                 build_layer(
-                    config.model,
-                    channels * height * width,
-                    config.hidden_size,
-                    num_layers=config.num_layers,
-                    dropout=config.dropout,
+                    config.model, inner, features, num_layers=config.num_layers, dropout=config.dropout
                 )
             )
-            features = config.hidden_size
-        else:
-            inner = channels
-            for outer in config.channels:
-                self._append_block(config, inner, outer)
-                inner = outer
-                height, width = -(-height // 2), -(-width // 2)
-            features = inner if self.mean_of_maps else inner * height * width
         self.head = nn.Linear(features, classes)
+
+    def _append_blocks(self, config: NetConfig, inner: int, height: int, width: int) -> tuple[int, int, int]:
+        """Makes all layers over maps; the channels, height and width of the last maps."""
+        for outer in config.channels:
+            self._append_block(config, inner, outer)
+            inner = outer
+            height, width = -(-height // 2), -(-width // 2)
+        return inner, height, width
 
     def _append_block(self, config: NetConfig, inner: int, channels: int) -> None:
         arguments: dict[str, Any] = {}
