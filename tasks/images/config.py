@@ -15,7 +15,6 @@ from liafseq.tasks.config import (
     Epochs,
     FieldError,
     HiddenSize,
-    LearningRate,
     NumLayers,
     WeightDecay,
     option,
@@ -42,14 +41,13 @@ class ImagesConfig(NetConfig):
     data: Annotated[
         str,
         option(
-            "digits (of scikit-learn), hub:OWNER/NAME, or a file, folder or archive: IDX, npz, CIFAR's binary "
-            "files, a folder per class.",
+            "digits (of scikit-learn), hub:OWNER/NAME, or a file, folder or archive: IDX, npz, CIFAR's "
+            "binary files, a folder per class.",
             DATA, metavar="DATA", path=("digits", "hub:"), min_length=1,
         ),
     ] = "digits"  # fmt: skip
     size: Annotated[
-        int,
-        option("Resize PNG and JPEG files to so many pixels a side; 0: all are alike.", DATA, ge=0, le=4096),
+        int, option("Resize PNG and JPEG files to so many pixels a side; 0: no.", DATA, ge=0, le=4096)
     ] = 0
     image_column: Annotated[str, option("Column of the images, of the hub.", DATA, min_length=1)] = "image"
     label_column: Annotated[str, option("Column of the classes, of the hub.", DATA, min_length=1)] = "label"
@@ -61,8 +59,8 @@ class ImagesConfig(NetConfig):
     coding: Annotated[
         Literal["direct", "rate", "latency"],
         option(
-            "direct: the image at each step. rate: a pixel spikes by chance, bright ones more often. latency: "
-            "it spikes once, bright ones sooner.",
+            "direct: the image at each step. rate: a pixel spikes by chance, bright ones more often. "
+            "latency: it spikes once, bright ones sooner.",
             MODEL,
         ),
     ] = "direct"
@@ -70,14 +68,10 @@ class ImagesConfig(NetConfig):
     hidden_size: Annotated[HiddenSize, option("Not of these networks.", MODEL, hidden=True)] = 64
     num_layers: Annotated[NumLayers, option("Not of these networks.", MODEL, hidden=True)] = 1
     crop: Annotated[
-        int,
-        option(
-            "Training images are moved by up to so many pixels by chance; what enters is 0.", TRAINING, ge=0
-        ),
+        int, option("Training images are moved by up to so many pixels by chance.", TRAINING, ge=0, le=1024)
     ] = 0
     flip: Annotated[bool, option("They are mirrored, left and right, by chance.", TRAINING)] = False
     epochs: Epochs = 15
-    learning_rate: LearningRate = 3e-3
     weight_decay: WeightDecay = 1e-2
 
     @model_validator(mode="before")
@@ -89,16 +83,10 @@ class ImagesConfig(NetConfig):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ImagesConfig:
-        if self.network == "resnet":
-            if not self.layer().takes("normalization"):
-                raise FieldError(
-                    "network",
-                    f"=resnet is for the spiking convolutions and conv-relu, not for {self.model.name}",
-                )
-            if self.normalization != "batch":
-                raise FieldError(
-                    "normalization", f"must be batch with --network resnet, got {self.normalization}"
-                )
+        if self.network == "resnet" and not self.layer().takes("normalization"):
+            raise FieldError("network", f"=resnet is not for {self.model.name}, which has no normalisation")
+        if self.network == "resnet" and self.normalization != "batch":
+            raise FieldError("normalization", f"must be batch in a resnet, got {self.normalization}")
         return self
 
     def about(self) -> str:

@@ -65,18 +65,19 @@ class Images(SequenceTask[ImagesConfig, "ImagesData"]):
             config, data, network: of a run.
             text: the path of the file.
         """
+        from pathlib import Path
+
         import torch
 
-        from liafseq.tasks.images.files import image_array, read_image
+        from liafseq.tasks.images.examples import coded
+        from liafseq.tasks.sequences.image_files import as_array, read_image
 
         channels, height, width = data.shape
         if channels not in (1, 3):
             raise ValueError(f"{text}: the images of the run have {channels} channels; a file has 1 or 3")
-        image = read_image(text).convert("L" if channels == 1 else "RGB").resize((width, height))
-        pixels = torch.from_numpy(image_array(image).copy())[None]
-        if (data.low, data.high) != (0.0, 255.0):
-            pixels = data.low + pixels * ((data.high - data.low) / 255)
-        frames = data.coder(config).frames(pixels, [config.data_seed])
+        image = read_image(Path(text)).convert("L" if channels == 1 else "RGB").resize((width, height))
+        pixels = torch.from_numpy(as_array(image).copy())[None] * ((data.high - data.low) / 255) + data.low
+        frames = coded(pixels, [config.data_seed], config, data)
         with torch.no_grad():
             return data.classes[int(network(frames, torch.tensor([config.steps]))[0].argmax())]
 

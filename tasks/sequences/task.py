@@ -31,8 +31,8 @@ class SequenceData(Protocol):
         """What a run folder must hold, as JSON."""
         ...
 
-    def split(self, config: Any, split: str) -> SequenceExamples:
-        """The examples of a split."""
+    def split(self, config: Any, name: str, /) -> Any:
+        """The examples of a split: ``SequenceExamples``, or others that have ``scored``."""
         ...
 
     def shown(self, config: Any, split: str, row: int) -> tuple[str, Sequence[Any]]:
