@@ -58,7 +58,7 @@ class ImagesData(BaseModel):
         found = [torch.std_mean(channel.float(), correction=0) for channel in pixels.unbind(1)]
         return cls(
             classes=tuple(classes),
-            shape=tuple(pixels.shape[1:]),
+            shape=(pixels.shape[1], pixels.shape[2], pixels.shape[3]),
             mean=tuple(float(mean) for _, mean in found),
             std=tuple(max(float(std), 1e-6 * (high - low)) for std, _ in found),
             low=low,
