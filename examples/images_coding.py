@@ -19,23 +19,23 @@ from liafseq.tasks.training.run import run
 
 def bars(count: int, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Noisy grey images (count, 8, 8) of a bar that stands or lies."""
-    x = chance.integers(0, 120, (count, 8, 8))
+    x = chance.integers(0, 90, (count, 8, 8))
     y = np.where(chance.random(count) < 0.5, "lying", "standing")
     for image, name in zip(x, y, strict=True):
         at = chance.integers(1, 7)
-        (image if name == "lying" else image.T)[at] += 120
+        (image if name == "lying" else image.T)[at] += 160
     return x.astype(np.uint8), y
 
 
 def main() -> None:
     task, chance = find("images"), np.random.default_rng(0)
-    x, y = bars(600, chance)
+    x, y = bars(800, chance)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.savez(folder / "bars.npz", x=x, y=y)
         for coding in ("direct", "rate", "latency"):
             config = ImagesConfig(
-                model="conv-lif", data=str(folder / "bars.npz"), coding=coding, channels=(8,), epochs=8
+                model="conv-liaf", data=str(folder / "bars.npz"), coding=coding, channels=(8,), epochs=8
             )
             outcome = run(task, config, folder / coding)
             print(f"{coding}: {task.metric.text(outcome.mean('accuracy'))}% of {task.word}")
