@@ -116,7 +116,9 @@ def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
                 f"{folder}: {found[part][0].name} and {images.name} could both be the {part} part"
             )
         found[part] = images, labels_beside(images)
-    return {WHOLE: pair for pair in found.values()} if len(found) == 1 else found
+    if len(found) == 1:
+        return {WHOLE: next(iter(found.values()))}
+    return found
 
 
 def labels_beside(images: Path) -> Path:

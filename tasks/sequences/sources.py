@@ -23,7 +23,7 @@ NAMES = {
     "valid": ("valid", "validation", "val", "dev", "devel"),
     "test": ("test", "testing"),
 }
-"""What files and folders of the parts are called; more may follow or go before, behind a ``.``, ``-`` or ``_``."""
+"""What files and folders of the parts are called; more may stand around it, parted by ``-`` or ``_``."""
 
 
 def place(source: str | os.PathLike[str]) -> Path:

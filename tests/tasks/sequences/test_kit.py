@@ -24,7 +24,7 @@ def test_parts_by_the_beginning_or_the_end_of_a_name(tmp_path):
 
 def test_the_last_rows_are_the_test_part():
     found = divide(
-        {"whole": range(10)}, lambda row: 0, test_fraction=0.2, valid_fraction=0.25, seed=1, test_part="last"
+        {"whole": range(10)}, lambda _: 0, test_fraction=0.2, valid_fraction=0.25, seed=1, test_part="last"
     )
     assert found["test"] == [8, 9]
     assert sorted(found["train"] + found["valid"]) == list(range(8))
