@@ -35,7 +35,7 @@ def main() -> None:
         np.savez(folder / "bars.npz", x=x, y=y)
         for coding in ("direct", "rate", "latency"):
             config = ImagesConfig(
-                model="conv-liaf", data=str(folder / "bars.npz"), coding=coding, channels=(8,), epochs=8
+                model="conv-liaf", source=str(folder / "bars.npz"), coding=coding, channels=(8,), epochs=8
             )
             outcome = run(task, config, folder / coding)
             print(f"{coding}: {task.metric.text(outcome.mean('accuracy'))}% of {task.word}")

@@ -38,12 +38,12 @@ class ImagesConfig(NetConfig):
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("maps",)
-    data: Annotated[
+    source: Annotated[
         str,
         option(
             "digits (of scikit-learn), hub:OWNER/NAME, or a file, folder or archive: IDX, npz, CIFAR's "
             "binary files, a folder per class.",
-            DATA, metavar="DATA", path=("digits", "hub:"), min_length=1,
+            DATA, metavar="SOURCE", path=("digits", "hub:"), min_length=1,
         ),
     ] = "digits"  # fmt: skip
     size: Annotated[
@@ -90,4 +90,4 @@ class ImagesConfig(NetConfig):
         return self
 
     def about(self) -> str:
-        return re.sub(r"[^a-z0-9]+", "-", Path(self.data).name.lower())[:32].strip("-") or "data"
+        return re.sub(r"[^a-z0-9]+", "-", Path(self.source).name.lower())[:32].strip("-") or "data"

@@ -46,11 +46,11 @@ class ImagesData(BaseModel):
                 return cls.model_validate(kept)
             except ValidationError:
                 raise ValueError(f"not the classes and statistics of a run: {kept!r:.80}") from None
-        pixels, names = _splits(config.of_data(), stamp(config.data))["train"]
+        pixels, names = _splits(config.of_data(), stamp(config.source))["train"]
         numbers = all(name.lstrip("-").isdecimal() for name in names)
         classes = sorted(set(names), key=int if numbers else None)
         if len(classes) < 2:
-            raise ValueError(f"{config.data}: expected at least two classes, got {classes[0]} alone")
+            raise ValueError(f"{config.source}: expected at least two classes, got {classes[0]} alone")
         bytes_ = pixels.dtype == torch.uint8
         low, high = (0.0, 255.0) if bytes_ else (float(pixels.min()), float(pixels.max()))
         high = high if high > low else low + 1.0
@@ -70,9 +70,9 @@ class ImagesData(BaseModel):
 
     def split(self, config: ImagesConfig, name: str) -> ImageExamples:
         """The images of ``train``, ``valid`` or ``test``; ValueError where they have another shape."""
-        pixels, names = _splits(config.of_data(), stamp(config.data))[name]
+        pixels, names = _splits(config.of_data(), stamp(config.source))[name]
         if (shape := tuple(pixels.shape[1:])) != self.shape:
-            raise ValueError(f"{config.data}: expected images (C, H, W) = {self.shape}, got {shape}")
+            raise ValueError(f"{config.source}: expected images (C, H, W) = {self.shape}, got {shape}")
         number = {label: at for at, label in enumerate(self.classes)}
         target = torch.tensor([number.get(label, -1) for label in names])
         return ImageExamples(pixels, target, config, self)
@@ -85,7 +85,7 @@ class ImagesData(BaseModel):
 @lru_cache(maxsize=2)
 def _splits(config: ImagesConfig, _stamp: Any) -> dict[str, tuple[Tensor, list[str]]]:
     found = read(
-        config.data, size=config.size, image_column=config.image_column, label_column=config.label_column
+        config.source, size=config.size, image_column=config.image_column, label_column=config.label_column
     )
     splits = divide(
         {part: [(part, row) for row in range(len(images.names))] for part, images in found.items()},

@@ -45,7 +45,9 @@ class Images(SequenceTask[ImagesConfig, "ImagesData"]):
         return ImagesData.of(config, kept)
 
     def describe(self, config: ImagesConfig) -> str:
-        return "handwritten digits of scikit-learn" if config.data == "digits" else f"images {config.about()}"
+        return (
+            "handwritten digits of scikit-learn" if config.source == "digits" else f"images {config.about()}"
+        )
 
     def network(self, config: ImagesConfig, data: ImagesData) -> nn.Module:
         from liafseq.tasks.dvs.model import LiafNet

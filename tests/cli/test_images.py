@@ -16,7 +16,7 @@ def test_from_files_to_answers(call: Callable[..., Any], tmp_path: Path) -> None
     writers.write_classes(tmp_path / "data" / "train", 40)
     writers.write_classes(tmp_path / "data" / "test", 8, seed=1)
     run = tmp_path / "run"
-    trained = call("train", "images", "--data", tmp_path / "data", *SMALL, "--crop", "1", "--out", run)
+    trained = call("train", "images", "--source", tmp_path / "data", *SMALL, "--crop", "1", "--out", run)
     assert trained.exit_code == 0, trained.output
     assert "8 images" in trained.stdout
     said = call("predict", run, tmp_path / "data" / "test" / "upper" / "000.png")
@@ -34,7 +34,7 @@ def test_from_files_to_answers(call: Callable[..., Any], tmp_path: Path) -> None
 
 def test_a_study(call: Callable[..., Any], tmp_path: Path) -> None:
     writers.write_classes(tmp_path / "data", 40)
-    words = ("compare", "images", "--data", tmp_path / "data", "--models", "conv-liaf,conv-relu", *SMALL)
+    words = ("compare", "images", "--source", tmp_path / "data", "--models", "conv-liaf,conv-relu", *SMALL)
     done = call(*words, "--out", tmp_path / "study")
     assert done.exit_code == 0, done.output
     assert "conv-relu" in done.stdout
@@ -44,8 +44,8 @@ def test_a_study(call: Callable[..., Any], tmp_path: Path) -> None:
 def test_bad_input_is_one_line(call: Callable[..., Any], tmp_path: Path) -> None:
     for words, text in (
         (("--model", "gru"), "model 'gru' is not for this task"),
-        (("--data", tmp_path / "none"), "--data: no such file or folder"),
-        (("--data", tmp_path), "expected PNG or JPEG files, got none"),
+        (("--source", tmp_path / "none"), "--source: no such file or folder"),
+        (("--source", tmp_path), "expected PNG or JPEG files, got none"),
         (("--network", "resnet", "--model", "conv3d"), "--network=resnet is not for conv3d"),
     ):
         done = call("train", "images", *words, "--out", tmp_path / "run")

@@ -101,7 +101,7 @@ def test_statistics_are_of_the_training_part_alone(tmp_path):
     x, y = rng.integers(0, 100, (40, 5, 6, 3), np.uint8), np.arange(40) % 2
     source = files(tmp_path / "a", x, y)
     files(tmp_path / "a", x[:6] + 100, np.array([0, 1, 7, 0, 1, 0]), "test")
-    run = config(data=source, valid_fraction=0.25)
+    run = config(source=source, valid_fraction=0.25)
     found = TASK.data(run)
     train = found.split(run, "train")
     assert {split: len(found.split(run, split)) for split in ("train", "valid", "test")} == {
@@ -120,7 +120,7 @@ def test_statistics_are_of_the_training_part_alone(tmp_path):
 
 def test_a_float_image_has_its_own_black_and_white(tmp_path):
     x = np.linspace(-2, 6, 60 * 16).reshape(60, 4, 4)
-    run = config(data=files(tmp_path / "a", x, np.arange(60) % 10))
+    run = config(source=files(tmp_path / "a", x, np.arange(60) % 10))
     found = TASK.data(run)
     train = found.split(run, "train").pixels
     assert (found.low, found.high) == (float(train.min()), float(train.max()))
@@ -129,15 +129,15 @@ def test_a_float_image_has_its_own_black_and_white(tmp_path):
 
 def test_classes_are_in_the_order_of_their_numbers(tmp_path):
     x = np.zeros((120, 4, 4))
-    found = TASK.data(config(data=files(tmp_path / "a", x, np.arange(120) % 12)))
+    found = TASK.data(config(source=files(tmp_path / "a", x, np.arange(120) % 12)))
     assert found.classes[-2:] == ("10", "11")
     assert found.std == (pytest.approx(1e-6),)
     with pytest.raises(ValueError, match="expected at least two classes, got 3 alone"):
-        TASK.data(config(data=files(tmp_path / "b", x, np.full(120, 3))))
+        TASK.data(config(source=files(tmp_path / "b", x, np.full(120, 3))))
 
 
 def test_images_of_another_shape_are_refused(tmp_path):
-    run = config(data=files(tmp_path / "a", np.zeros((24, 4, 4)), np.arange(24) % 2))
+    run = config(source=files(tmp_path / "a", np.zeros((24, 4, 4)), np.arange(24) % 2))
     with pytest.raises(ValueError, match=r"expected images \(C, H, W\) = \(1, 4, 4\), got \(1, 8, 8\)"):
         TASK.data(run).split(config(), "test")
     with pytest.raises(ValueError, match="not the classes and statistics of a run"):

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 def make(folder, **fields):
     settings = {"channels": (4,), "steps": 2, "epochs": 6, "batch_size": 12, "learning_rate": 1e-2}
-    settings["data"] = str(folder)
+    settings["source"] = str(folder)
     return ImagesConfig(**(settings | fields))
 
 
