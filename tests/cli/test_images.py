@@ -22,7 +22,7 @@ def test_from_files_to_answers(call: Callable[..., Any], tmp_path: Path) -> None
     said = call("predict", run, tmp_path / "data" / "test" / "upper" / "000.png")
     assert said.stdout.strip() in ("upper", "lower")
     for words in (
-        ("evaluate", run, "--errors", "5"),
+        ("evaluate", run, "--errors", tmp_path / "wrong.csv"),
         ("show", run, "--example", "1", "--out", tmp_path / "a.png"),
     ):
         done = call(*words)
