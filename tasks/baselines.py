@@ -1,4 +1,4 @@
-"""ConvLSTM, the recurrent baseline on maps, with the interface of the convolutional spiking layers."""
+"""The baselines on maps, with the interface of the convolutional spiking layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ConvLSTM"]
+from liafseq.conv import over_time
+
+__all__ = ["ConvLSTM", "ConvReLU"]
 
 _Size = int | tuple[int, int]
 
@@ -140,3 +142,53 @@ class ConvLSTM(nn.Module):
 
     def extra_repr(self) -> str:
         return "batch_first=True" if self.batch_first else ""
+
+
+class ConvReLU(nn.Module):
+    """A convolution and relu of each step by itself, over (T, N, C, H, W): y_t = relu(norm(W * x_t + b)).
+
+    It has no memory, so that for the same input at each step one step says all.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, bias: as of nn.Conv2d.
+        normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between convolution and relu.
+        device, dtype: of the parameters.
+
+    Inputs: ``input``: (T, N, C, H, W), or a ``PackedSequence`` of data (sum of lengths, C, H, W).
+
+    Outputs: ``output, None``: as the input, and that there is no state.
+
+    >>> output, _ = ConvReLU(2, 8, 3, padding=1, normalization="batch")(torch.randn(6, 4, 2, 10, 10))
+    >>> output.shape, bool((output >= 0).all())
+    (torch.Size([6, 4, 8, 10, 10]), True)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: _Size,
+        stride: _Size = 1,
+        padding: str | _Size = 0,
+        bias: bool = True,
+        *,
+        normalization: str | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if normalization not in (None, "batch"):
+            raise ValueError(f"normalization must be 'batch' or None, got {normalization!r}")
+        factory = {"device": device, "dtype": dtype}
+        self.convolution = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, bias=bias, **factory
+        )
+        self.norm = nn.BatchNorm2d(out_channels, **factory) if normalization else nn.Identity()
+
+    def forward(self, input: Any, hx: None = None) -> tuple[Any, None]:
+        """Run over maps; see the class for shapes."""
+        return over_time(self._step, input), None
+
+    def _step(self, maps: Tensor) -> Tensor:
+        maps = self.convolution(maps.contiguous(memory_format=torch.channels_last))
+        return torch.relu(self.norm(maps))

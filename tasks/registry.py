@@ -64,6 +64,10 @@ class Model:
             raise ValueError(f"model {self.name!r}: {self.path} is not a class")
         return found
 
+    def takes(self, argument: str) -> bool:
+        """Whether its constructor has an argument."""
+        return argument in inspect.signature(self.layer_class()).parameters
+
     def options(self) -> dict[str, Any]:
         """Its options with their defaults: the constructor's keyword-only parameters.
 
@@ -134,6 +138,8 @@ _OWN = [
           pair=True, color="#56B4E9", marker="P"),
     Model("conv3d", "convolution over space and time", "torch.nn:Conv3d", "maps", pair=False,
           color="#000000", marker="*"),
+    Model("conv-relu", "convolution and relu, a step at a time", "liafseq.tasks.baselines:ConvReLU", "maps",
+          pair=False, color="#0072B2", marker="v"),
 ]  # fmt: skip
 _TABLE = {entry.name: entry for kind in ("layer", "maps") for entry in _OWN if entry.kind == kind}
 

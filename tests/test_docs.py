@@ -18,15 +18,10 @@ MEASURED = sorted((ROOT / "docs" / "results").glob("*.md"))
 
 # Names that stand in the documents for a person's own data.
 PLACEHOLDERS = (
-    "ARCHIVE",
-    "tasks_1-20_v1-2",
-    "N-MNIST",
-    "nmnist_small",
-    "MNIST",
-    "ECG",
-    "recordings.npz",
-    "commands",
-)
+    "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small", "commands",
+    "MNIST", "ECG", "recordings.npz",
+    "pictures", "images.npz", "mnist", "cifar-10-batches-bin", "cifar10_small",
+)  # fmt: skip
 
 
 def ids(path: Path) -> str:

@@ -71,3 +71,10 @@ def test_own_model(run) -> None:
     assert own.startswith("examples.own_model:Average:keep=0.8: ")
     assert number(own, "%") > 25  # of six places
     assert number(gru, "%") > 25
+
+
+def test_images_coding(run) -> None:
+    *codings, answer = run("images_coding")
+    assert [line.partition(":")[0] for line in codings] == ["direct", "rate", "latency"]
+    assert all(number(line, "%") > 75 for line in codings)
+    assert answer.split()[1] == answer.split()[-1]

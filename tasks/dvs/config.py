@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import model_validator
 
 from liafseq.tasks.config import (
     DATA,
     MODEL,
     TRAINING,
     BatchSize,
-    Config,
-    Dropout,
     Epochs,
     FieldError,
     Pairs,
-    Spec,
     Warmup,
     WeightDecay,
     option,
 )
 from liafseq.tasks.dvs.compression.settings import Compression, Method
 from liafseq.tasks.dvs.names import DATA_SETS, GENERATED, DataSet
-from liafseq.tasks.models import Model, ModelSpec
-from liafseq.tasks.settings import Mistyped
+from liafseq.tasks.dvs.net import NetConfig
 
-__all__ = ["DvsConfig", "has_synapse", "parse_channels"]
+__all__ = ["DvsConfig"]
 
 _WHOLE = {"ge": 0, "lt": 2**63}
 _POSITIVE = {"ge": 1, "lt": 2**63}
 
 
-def parse_channels(value: Any) -> Any:
-    """Numbers of maps from ``16,32`` or from numbers.
-
-    >>> parse_channels("16, 32"), parse_channels([16, 32])
-    ((16, 32), (16, 32))
-    """
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-            raise ValueError(f": expected whole numbers such as 16,32, got {value!r}")
-        return tuple(map(int, parts))
-    if not isinstance(value, (tuple, list)):
-        raise Mistyped(f"must be whole numbers such as (16, 32), got {value!r}")
-    if not value:
-        raise ValueError("must name at least one convolutional block, got none")
-    return tuple(value)
-
-
-def has_synapse(model: Model) -> bool:
-    """Whether a model can have a synapse: the spiking convolutions."""
-    return model.kind == "maps" and model.spiking
-
-
-class DvsConfig(Config):
+class DvsConfig(NetConfig):
     """One run on recordings of an event camera.
 
     ``channels``, ``kernel_size``, ``normalization`` and ``head`` are of the models over maps, ``hidden_size``
@@ -70,8 +43,6 @@ class DvsConfig(Config):
     0
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("layer", "maps")
-    model: Spec = ModelSpec(name="conv-liaf", label="conv-liaf")
     data: Annotated[
         DataSet, option(f"The data set: {', '.join(DATA_SETS)}.", DATA, metavar="NAME")
     ] = "digits"  # fmt: skip
@@ -112,31 +83,9 @@ class DvsConfig(Config):
         option("Time constant of the synapse in microseconds.", DATA, only="compress=synapse", gt=0),
     ] = 20_000.0
     pool: Annotated[int, option("Add up blocks of this many pixels a side.", DATA, **_POSITIVE)] = 2
-    channels: Annotated[
-        tuple[Annotated[int, Field(**_POSITIVE)], ...],
-        BeforeValidator(parse_channels),
-        option("Maps of each convolutional block.", MODEL, metavar="16,32"),
-    ] = (16, 32)
-    kernel_size: Annotated[
-        int, option("Side of the convolutions' kernels; odd.", MODEL, **_POSITIVE)
-    ] = 3  # fmt: skip
-    normalization: Annotated[Literal["batch", "none"], option("After each convolution.", MODEL)] = "batch"
-    synapse: Annotated[
-        bool,
-        option(
-            "Synaptic blocks: a learned exponential synapse behind each spiking convolution.", MODEL
-        ),
-    ] = False  # fmt: skip
     hidden_size: Annotated[
         int, option("Units of the recurrent models over flattened frames.", MODEL, ge=1, le=1_000_000)
     ] = 128
-    head: Annotated[
-        Literal["flat", "mean"], option("What answers: all pixels of the last maps, or their mean.", MODEL)
-    ] = "flat"
-    aggregate: Annotated[
-        Literal["mean", "last", "max"], option("Over the steps, before the head.", MODEL)
-    ] = "mean"  # fmt: skip
-    dropout: Dropout = 0.2
     shift: Annotated[
         int,
         option("Training recordings are moved by up to so many pixels by chance.", TRAINING, **_WHOLE),
@@ -162,18 +111,10 @@ class DvsConfig(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DvsConfig:
-        if self.kernel_size % 2 == 0:
-            raise FieldError("kernel_size", f"must be odd, got {self.kernel_size}")
         if self.data in GENERATED and self.data_dir is not None:
             raise FieldError("data_dir", f"is for published data sets; {self.data} is generated")
         if self.data not in GENERATED and self.data_dir is None:
             raise FieldError("data_dir", f"must name the folder of {self.data}, got None")
-        try:
-            self.model.check()
-        except ValueError as error:
-            raise FieldError("model", f": {error}") from error
-        if self.synapse and not has_synapse(self.layer()):
-            raise FieldError("synapse", f"is for the spiking convolutions, not for {self.model.name}")
         self.compression()
         return self
 

@@ -1,4 +1,4 @@
-"""The networks for recordings: blocks over the steps, an aggregation over time, a linear head."""
+"""The networks over maps: blocks over the steps, an aggregation over time, a linear head."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from liafseq.tasks.dvs.config import DvsConfig, has_synapse
+from liafseq.tasks.dvs.net import NetConfig, has_synapse
 from liafseq.tasks.models import build_conv, build_layer
 
-__all__ = ["DvsModel"]
+__all__ = ["LiafNet"]
 
 
-class DvsModel(nn.Module):
-    """Classifies compressed recordings of an event camera.
+class LiafNet(nn.Module):
+    """Classifies maps over a few steps: compressed recordings of an event camera, or coded images.
 
     A ``conv`` model is a LIAF-Net (Wu et al. 2020, arXiv:2011.06176): blocks of a convolutional
     layer with its own memory over the steps, normalisation and pooling by 2 (sums, in the last block
     means); the temporal aggregation, which makes one set of maps of all steps; and a linear layer
     with softmax. The baselines have the same shape: in the place of convolution, normalisation and
     neuron stand a ConvLSTM and normalisation, or a convolution over space *and* time (3 steps),
-    normalisation and relu. Any other model is a recurrent layer over the flattened maps, and the
-    same aggregation and head.
+    normalisation and relu; conv-relu is the same network without memory. Any other model is a
+    recurrent layer over the flattened maps, and the same aggregation and head.
 
     Args:
         config: kind and sizes of the layers.
-        size: height and width of the maps.
+        channels: of the maps that come in.
+        size: their height and width.
         classes: number of classes.
 
-    Shapes: ``forward`` takes frames (T, N, 2, height, width) and the lengths (N) in descending
+    Shapes: ``forward`` takes frames (T, N, channels, height, width) and the lengths (N) in descending
     order, on the CPU, and gives logits (N, classes). Steps behind a recording's end change nothing
     but for conv3d, which sees them as empty steps.
     """
 
-    def __init__(self, config: DvsConfig, size: tuple[int, int], classes: int) -> None:
+    def __init__(self, config: NetConfig, channels: int, size: tuple[int, int], classes: int) -> None:
         super().__init__()
         self.name = config.model.name
         self.over_maps = config.layer().kind == "maps"
@@ -44,33 +45,34 @@ class DvsModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
-        height, width = size
-        if not self.over_maps:
+        if self.over_maps:
+            inner, height, width = self._append_blocks(config, channels, *size)
+            features = inner if self.mean_of_maps else inner * height * width
+        else:
+            features = config.hidden_size
+            inner = channels * size[0] * size[1]
             self.layers.append(
                 build_layer(
-                    config.model,
-                    2 * height * width,
-                    config.hidden_size,
-                    num_layers=config.num_layers,
-                    dropout=config.dropout,
+                    config.model, inner, features, num_layers=config.num_layers, dropout=config.dropout
                 )
             )
-            features = config.hidden_size
-        else:
-            inner = 2
-            for channels in config.channels:
-                self._append_block(config, inner, channels)
-                inner = channels
-                height, width = -(-height // 2), -(-width // 2)
-            features = inner if self.mean_of_maps else inner * height * width
         self.head = nn.Linear(features, classes)
 
-    def _append_block(self, config: DvsConfig, inner: int, channels: int) -> None:
+    def _append_blocks(self, config: NetConfig, inner: int, height: int, width: int) -> tuple[int, int, int]:
+        """Makes all layers over maps; the channels, height and width of the last maps."""
+        for outer in config.channels:
+            self._append_block(config, inner, outer)
+            inner = outer
+            height, width = -(-height // 2), -(-width // 2)
+        return inner, height, width
+
+    def _append_block(self, config: NetConfig, inner: int, channels: int) -> None:
         arguments: dict[str, Any] = {}
         batch = config.normalization == "batch"
         if has_synapse(config.layer()):
-            arguments["normalization"] = "batch" if batch else None
             arguments["synapse"] = config.synapse
+        if config.layer().takes("normalization"):
+            arguments["normalization"] = "batch" if batch else None
             norm: nn.Module = nn.Identity()  # it stands between convolution and neuron
         elif not batch:
             norm = nn.Identity()

@@ -1,7 +1,8 @@
-"""What a network holds as it sees a recording, step by step."""
+"""What a network over maps holds as it sees a recording or an image, step by step."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
@@ -12,15 +13,16 @@ if TYPE_CHECKING:
 
     from liafseq.tasks.dvs.config import DvsConfig
     from liafseq.tasks.dvs.data import DvsData
+    from liafseq.tasks.dvs.net import NetConfig
 
-__all__ = ["picture", "trace"]
+__all__ = ["drawn", "picture", "trace"]
 
 # Okabe and Ito: rising and falling light.
 _ON, _OFF = (0, 114, 178), (213, 94, 0)
 
 
 def trace(model: Any, frames: torch.Tensor) -> Trace:
-    """Shows a network the beginnings of one recording, (T, 1, 2, height, width), of 1 to T steps."""
+    """Shows a network the beginnings of one example, (T, 1, channels, height, width), of 1 to T steps."""
     import torch
 
     layer = model.layers[-1]
@@ -32,6 +34,9 @@ def trace(model: Any, frames: torch.Tensor) -> Trace:
             held.append(output[0, :, -1])
             return
         state = output[1]
+        if state is None:  # conv-relu
+            held.append(output[0][-1, 0])
+            return
         if isinstance(state, tuple):  # (h, c), with the synapse's current behind it where there is one
             state = state[1]
         # A recurrent layer's state has an axis of layers before the batch.
@@ -85,21 +90,53 @@ def picture(
             f"example must be from 0 to {len(recordings) - 1} ({split} recordings), got {example}"
         )
     batch = recordings.batch([example])
-    found = trace(network.float(), batch.frames)
-    names = data.classes
-    right = int(batch.label[0])
-    title = f"{part}, {split} recording {example}: {names[right]}. {verdict(found, right, names)}"
+    return drawn(
+        config, network, batch.frames, int(batch.label[0]), data.classes,
+        shown=[_painted(frame) for frame in batch.frames[:, 0].numpy()],
+        what=f"{part}, {split} recording {example}",
+        note="Frames: on blue, off orange. Probabilities: were the recording to end there.",
+        neurons=neurons,
+    )  # fmt: skip
+
+
+def drawn(
+    config: NetConfig,
+    network: Any,
+    frames: torch.Tensor,
+    right: int,
+    classes: Sequence[str],
+    *,
+    shown: Sequence[Any],
+    what: str,
+    note: str,
+    neurons: int,
+) -> tuple[bytes, str]:
+    """A PNG file of what a network holds as it sees one example, and what it shows in a line.
+
+    Args:
+        config, network: of a run.
+        frames: (T, 1, channels, height, width).
+        right: the number of the right class; -1: one that training has not seen.
+        classes: their names.
+        shown: a picture of each step.
+        what: the example in words.
+        note: what else is said.
+        neurons: how many to show at most.
+    """
+    found = trace(network.float(), frames)
+    truth = classes[right] if right >= 0 else "one that training has not seen"
+    title = f"{what}: {truth}. {verdict(found, right, classes)}"
     number = len(network.layers)
     png = draw(
-        found, [_painted(frame) for frame in batch.frames[:, 0].numpy()], right, names,
+        found, shown, right, classes,
         layer=network.layers[-1],
         model=config.model,
         title=title,
         about=f"{config.model.label}, seed {config.seed}; layer {number} of {number}",
-        note="Frames: on blue, off orange. Probabilities: were the recording to end there.",
+        note=note,
         word="class",
         neurons=neurons,
-        quantity="output of the last convolution" if network.name == "conv3d" else None,
+        quantity="output of the last convolution" if network.name in ("conv3d", "conv-relu") else None,
     )  # fmt: skip
     return png, title
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.config import replace
-from liafseq.tasks.dvs.config import DvsConfig, has_synapse
+from liafseq.tasks.dvs.config import DvsConfig
 from liafseq.tasks.dvs.names import GENERATED
+from liafseq.tasks.dvs.net import has_synapse
 from liafseq.tasks.models import ModelSpec
 from liafseq.tasks.task import Mistake, Part, Study, Task
 
@@ -64,9 +65,9 @@ class Dvs(Task[DvsConfig, "DvsData"]):
         return f"{generated}event recordings {config.data}"
 
     def network(self, config: DvsConfig, data: DvsData) -> nn.Module:
-        from liafseq.tasks.dvs.model import DvsModel
+        from liafseq.tasks.dvs.model import LiafNet
 
-        return DvsModel(config, config.compression().shape(data.sensor), len(data.classes))
+        return LiafNet(config, 2, config.compression().shape(data.sensor), len(data.classes))
 
     def facts(self, config: DvsConfig, data: DvsData) -> Mapping[str, float]:
         """The mean number of steps; of the validation part where the test part is not read."""

@@ -164,7 +164,7 @@ def state_figure(
             at -= below + 0.25 - 0.06 * len(heights)
             part = slice(start, stop)
             if pictures:
-                _frames(axes[0], ticks[part])
+                _frames(axes[0], ticks[part], whole * width / columns / heights[0])
             image = _state(axes[-2], values[part], None if spikes is None else spikes[part], names, limit)
             inside = [end - start for end in ends if start <= end < stop]
             _answers(axes[-1], {name: curve[part] for name, curve in curves.items()}, others[part], inside)
@@ -248,9 +248,15 @@ def _answers(axis: Axes, curves: Mapping[str, Any], others: Any, ends: Sequence[
     axis.set_ylabel("probability", fontsize=8.5)
 
 
-def _frames(axis: Axes, frames: Sequence[Any]) -> None:
+def _frames(axis: Axes, frames: Sequence[Any], cell: float) -> None:
+    """Pictures with square pixels; ``cell`` is the width of a step as a part of the axis' height."""
     for at, frame in enumerate(frames):
-        axis.imshow(frame, extent=(at - 0.47, at + 0.47, 0.0, 0.94), aspect="auto", interpolation="nearest")
+        rows, columns = frame.shape[:2]
+        side = 0.94 * min(cell / columns, 1 / rows)
+        half = 0.5 * side * columns / cell
+        axis.imshow(
+            frame, extent=(at - half, at + half, 0.0, side * rows), aspect="auto", interpolation="nearest"
+        )
     axis.set_ylim(0, 1)
     axis.axis("off")
 

@@ -31,8 +31,8 @@ class SequenceData(Protocol):
         """What a run folder must hold, as JSON."""
         ...
 
-    def split(self, config: Any, split: str) -> SequenceExamples:
-        """The examples of a split."""
+    def split(self, config: Any, name: str, /) -> Any:
+        """The examples of a split: ``SequenceExamples``, or others that have ``scored``."""
         ...
 
     def shown(self, config: Any, split: str, row: int) -> tuple[str, Sequence[Any]]:
@@ -83,10 +83,10 @@ class SequenceTask(Task[C, D], Generic[C, D]):
         examples = data.split(config, split)
         for start in range(0, len(examples), config.batch_size):
             rows = range(start, min(start + config.batch_size, len(examples)))
-            batch = examples.batch(rows)
+            *inputs, target = examples.batch(rows)
             with torch.no_grad():
-                said = network(batch.values, batch.lengths).argmax(-1).tolist()
-            for row, given, right in zip(rows, said, batch.target.tolist(), strict=True):
+                said = network(*inputs).argmax(-1).tolist()
+            for row, given, right in zip(rows, said, target.tolist(), strict=True):
                 if given != right:
                     text, _ = data.shown(config, split, row)
                     expected = data.classes[right] if right >= 0 else "a class that training has not seen"

@@ -208,16 +208,16 @@ def test_other_data_than_the_folder_began_with_is_refused(folder, tmp_path):
 
 
 def test_show_traces_every_kind_of_model(folder, tmp_path):
-    from liafseq.tasks.dvs.model import DvsModel
+    from liafseq.tasks.dvs.model import LiafNet
     from liafseq.tasks.dvs.show import trace
 
     frames = load_split(make(folder), "test").data.batch([0]).frames
-    for model in ("conv-liaf", "conv-mlif", "conv-lstm", "conv3d", "liaf", "lstm", "gru"):
+    for model in ("conv-liaf", "conv-mlif", "conv-lstm", "conv3d", "conv-relu", "liaf", "lstm", "gru"):
         config = make(folder, model=model, synapse=model == "conv-liaf")
-        network = DvsModel(config, (9, 9), 10)
+        network = LiafNet(config, 2, (9, 9), 10)
         found = trace(network, frames)
         assert found.state.shape[0] == found.probabilities.shape[0] == 4
-        assert (found.spikes is None) == (model in ("conv-lstm", "conv3d", "lstm", "gru"))
+        assert (found.spikes is None) == (model in ("conv-lstm", "conv3d", "conv-relu", "lstm", "gru"))
         network.eval()
         final = network(frames, torch.tensor([4])).softmax(-1)
         torch.testing.assert_close(found.probabilities[-1], final[0].detach())

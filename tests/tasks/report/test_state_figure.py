@@ -128,3 +128,18 @@ def test_bad_arrays(change: dict[str, Any], message: str) -> None:
 def test_equal_states_make_equal_pictures() -> None:
     assert state_figure(**words(4)) == state_figure(**words(4))
     assert WORDS_A_ROW == 34
+
+
+@pytest.mark.parametrize("cell", [0.5, 3.0])
+def test_pixels_of_pictures_are_squares_inside_their_step(cell):
+    from matplotlib.figure import Figure
+
+    from liafseq.tasks.report.state_figure import _frames
+
+    axis = Figure().add_subplot()
+    _frames(axis, [np.zeros((8, 8, 3)), np.zeros((4, 8, 3))], cell)
+    for at, (image, ratio) in enumerate(zip(axis.images, (1.0, 2.0), strict=True)):
+        left, right, bottom, top = image.get_extent()
+        assert (right - left) * cell == pytest.approx(ratio * (top - bottom))
+        assert at - 0.5 < left < right < at + 0.5
+        assert 0 <= bottom < top <= 1
