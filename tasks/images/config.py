@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
@@ -37,7 +37,6 @@ class ImagesConfig(NetConfig):
     (16, 32, 64)
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("maps",)
     source: Annotated[
         str,
         option(

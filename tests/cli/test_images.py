@@ -43,7 +43,7 @@ def test_a_study(call: Callable[..., Any], tmp_path: Path) -> None:
 
 def test_bad_input_is_one_line(call: Callable[..., Any], tmp_path: Path) -> None:
     for words, text in (
-        (("--model", "gru"), "model 'gru' is not for this task"),
+        (("--model", "gru", "--network", "resnet"), "=resnet is not for gru"),
         (("--source", tmp_path / "none"), "--source: no such file or folder"),
         (("--source", tmp_path), "expected PNG or JPEG files, got none"),
         (("--network", "resnet", "--model", "conv3d"), "--network=resnet is not for conv3d"),

@@ -185,7 +185,7 @@ def test_memory_reaches_over_the_steps_of_a_resnet_and_relu_has_none():
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"model": "gru"}, "model 'gru' is not for this task; its models are conv-liaf"),
+        ({"model": "gru", "network": "resnet"}, "network=resnet is not for gru, which has no normalisation"),
         ({"model": "conv3d", "network": "resnet"}, "network=resnet is not for conv3d"),
         ({"model": "conv-lstm", "network": "resnet"}, "network=resnet is not for conv-lstm"),
         ({"network": "resnet", "normalization": "none"}, "normalization must be batch in a resnet, got none"),
