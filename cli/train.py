@@ -114,7 +114,7 @@ def _tell(task: Task[Any, Any], config: Any, outcome: Outcome, floor: Any, folde
     )
     if floor:
         shares = ", ".join(f"{metric.text(value)} ({name})" for name, value in floor.items())
-        print(f"Always the most frequent answer: {shares}.")
+        print(f"Always the {task.constant}: {shares}.")
     print(f"Run folder: {folder}")
 
 
