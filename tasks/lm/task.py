@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.lm.config import REFERENCE, Continuation, LmConfig
-from liafseq.tasks.task import Metric, Mistake, Part, Sums, Tally, Task
+from liafseq.tasks.task import Metric, Mistake, Part, Study, Sums, Tally, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,6 +49,7 @@ class LanguageModel(Task[LmConfig, "LmData"]):
     Config = LmConfig
     Answering = Continuation
     metrics = (BITS, PERPLEXITY)
+    study = Study(settings={"epochs": 3})
     constant = "training frequencies"
 
     def parts(self, config: LmConfig) -> Sequence[Part]:
