@@ -50,7 +50,10 @@ def command(task: Task[Any, Any]) -> Any:
             print(o.settings_toml(made, config))
             return
         folder = Path("runs") / config.key() if given["out"] is None else named_folder(given["out"])
-        train(task, config, folder, given["logger"])
+        try:
+            train(task, config, folder, given["logger"])
+        except FieldError as error:  # what does not fit the data
+            raise made.option_error(error) from None
 
     run.__doc__ = f"""Train one model on {task.title} and score it on the test {task.word}.
 

@@ -65,3 +65,9 @@ def test_own_model(run) -> None:
     assert own.startswith("examples.own_model:Average:keep=0.8: ")
     assert number(own, "%") > 25  # of six places
     assert number(gru, "%") > 25
+
+
+def test_lm_continue(run) -> None:
+    for line in run("lm_continue"):
+        assert number(line, " bits per character") < 0.5
+        assert "'the cat sat on the mat." in line

@@ -142,9 +142,10 @@ def _text(file: Path, level: str) -> str:
 @lru_cache(maxsize=4)
 def _vocabulary(config: LmConfig, stamp: Any) -> Words:
     """Of the training part alone."""
+    found = _parts(config, stamp)["train"]
     if config.level == "byte":
         return Words([UNKNOWN, PAD, *map(chr, range(256))])
-    counts = Counter(_parts(config, stamp)["train"])
+    counts = Counter(found)
     return Words.build(counts, config.most_words, config.least if config.level == "word" else 1)
 
 

@@ -113,7 +113,7 @@ def test_the_text_of_the_score_is_one_stream(text):
     )
     assert next(iter(test.epoch(0))).tokens.shape[1] == 1
     assert next(iter(valid.epoch(0))).tokens.shape[1] == 8
-    assert next(iter(train.epoch(1))).tokens.shape == (16, 8)
+    assert next(iter(train.epoch(1))).tokens.shape[1] == 8
     shared = TASK.batches(of, data, "test", world=2)
     assert [next(iter(shared.epoch(0, rank, 2))).tokens.shape[1] for rank in (0, 1)] == [1, 1]
 
@@ -141,15 +141,15 @@ class Fixed(torch.nn.Module):
 
 def test_how_a_text_is_continued():
     def tokens(**how):
-        found = going_on(Fixed(0.4, 0.1, 0.3, 0.2), torch.tensor([2]), Continuation(length=2000, **how), (0,))
-        return torch.tensor(list(found)).bincount(minlength=4) / 2000
+        found = going_on(Fixed(0.4, 0.1, 0.3, 0.2), torch.tensor([2]), Continuation(length=600, **how), (0,))
+        return torch.tensor(list(found)).bincount(minlength=4) / 600
 
     assert tokens(temperature=0.0).tolist() == [0, 0, 1, 0]
     assert tokens(top_k=1, temperature=1.0).tolist() == [0, 0, 1, 0]
-    torch.testing.assert_close(tokens(temperature=1.0), torch.tensor([0, 1, 3, 2]) / 6, atol=0.04, rtol=0)
-    torch.testing.assert_close(tokens(temperature=0.5), torch.tensor([0, 1, 9, 4]) / 14, atol=0.04, rtol=0)
+    torch.testing.assert_close(tokens(temperature=1.0), torch.tensor([0, 1, 3, 2]) / 6, atol=0.07, rtol=0)
+    torch.testing.assert_close(tokens(temperature=0.5), torch.tensor([0, 1, 9, 4]) / 14, atol=0.07, rtol=0)
     torch.testing.assert_close(
-        tokens(top_k=2, temperature=1.0), torch.tensor([0, 0, 3, 2]) / 5, atol=0.04, rtol=0
+        tokens(top_k=2, temperature=1.0), torch.tensor([0, 0, 3, 2]) / 5, atol=0.07, rtol=0
     )
     assert not tokens(temperature=1.0).equal(tokens(temperature=1.0, sample_seed=1))
 
