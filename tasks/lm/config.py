@@ -40,7 +40,7 @@ class LmConfig(Config):
         option(
             "reference (Python's own language reference), hub:OWNER/NAME, a text file, or a folder with "
             "train.txt, valid.txt and test.txt.",
-            DATA, metavar="SOURCE", path=(REFERENCE,), min_length=1,
+            DATA, metavar="SOURCE", path=(REFERENCE, "hub:"), min_length=1,
         ),
     ] = REFERENCE  # fmt: skip
     level: Annotated[
