@@ -28,7 +28,7 @@ ORDER = (
     "bench",
 )
 """In which a person meets the commands."""
-MADE = {"evaluate": evaluate.command, "bench": bench.command}
+MADE = {"evaluate": evaluate.command, "predict": predict.command, "bench": bench.command}
 """Commands that are made from configurations when they are asked for."""
 
 
@@ -116,7 +116,7 @@ def _data() -> None:
 
 app.add_typer(train_app, name="train")
 app.command("evaluate")(_train)  # made where it is asked for
-app.command("predict")(predict.predict)
+app.command("predict")(_train)  # as evaluate
 app.add_typer(compare_app, name="compare")
 app.command("report")(report.report)
 app.command("show")(show.show)

@@ -51,7 +51,10 @@ def command(task: Task[Any, Any]) -> Any:
             print("\n".join(lines(made.flags, [config])))
             return
         folder = Path("runs") / config.key() if given["out"] is None else named_folder(given["out"])
-        train(task, config, folder, given["logger"])
+        try:
+            train(task, config, folder, given["logger"])
+        except FieldError as error:  # what does not fit the data
+            raise made.option_error(error) from None
 
     run.__doc__ = f"""Train one model on {task.title} and score it on the test {task.word}.
 
@@ -115,7 +118,7 @@ def _tell(task: Task[Any, Any], config: Any, outcome: Outcome, floor: Any, folde
     )
     if floor:
         shares = ", ".join(f"{metric.text(value)} ({name})" for name, value in floor.items())
-        print(f"Always the most frequent answer: {shares}.")
+        print(f"Always the {task.constant}: {shares}.")
     print(f"Run folder: {folder}")
 
 

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from liafseq.tasks.config import Config, replace
+from liafseq.tasks.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,11 +42,14 @@ class Tally:
         loss: the sum of the examples' losses, a tensor with a gradient.
         count: the number of examples, or of whatever the loss is a sum over, such as words.
         sums: one value for each thing that the metrics need a sum of, (K); K is the same for every batch.
+        state: with which the next batch of the epoch begins, a tensor or a tuple of tensors; that batch is
+            then a named tuple with a field ``state``. None: batches have nothing to do with one another.
     """
 
     loss: Tensor
     count: int
     sums: Tensor
+    state: Any = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,8 @@ class Task(Generic[C, D]):
         sizes: the fields that say how large a network is.
         study: what a comparison does without options.
         commands: ``module:app`` of a Typer application, which becomes ``liafseq data NAME``.
+        Answering: the settings of :meth:`predict`; its fields are options of ``liafseq predict``.
+        constant: what the constant answer of :meth:`floor` is, in words.
     """
 
     name: ClassVar[str]
@@ -206,6 +212,8 @@ class Task(Generic[C, D]):
     sizes: ClassVar[tuple[str, ...]] = ("hidden_size",)
     study: ClassVar[Study] = Study()
     commands: ClassVar[str | None] = None
+    Answering: ClassVar[type[Settings]] = Settings
+    constant: ClassVar[str] = "most frequent answer"
 
     # What a run reads
 
@@ -298,7 +306,8 @@ class Task(Generic[C, D]):
     # What a person meets; a task without one of these says so
 
     def predict(self, config: C, data: D, network: nn.Module, text: str) -> str:
-        """What the network makes of what a person gives it."""
+        """What the network makes of what a person gives it; the fields of ``Answering`` are further
+        arguments, by keyword."""
         raise NotImplementedError(f"task {self.name!r} has no predict")
 
     def trace(

@@ -78,3 +78,9 @@ def test_images_coding(run) -> None:
     assert [line.partition(":")[0] for line in codings] == ["direct", "rate", "latency"]
     assert all(number(line, "%") > 75 for line in codings)
     assert answer.split()[1] == answer.split()[-1]
+
+
+def test_lm_continue(run) -> None:
+    for line in run("lm_continue"):
+        assert number(line, " bits per character") < 0.5
+        assert "'the cat sat on the " in line

@@ -21,7 +21,6 @@ __all__ = ["TRANSPOSED", "Column", "columns", "cost_note", "notes", "report_tabl
 
 TRANSPOSED = 6
 """With more parts than this a table of the report has a line per part instead of a line per model."""
-FLOOR = "most frequent answer"
 
 Group = Literal["scores", "costs"]
 
@@ -97,7 +96,7 @@ def report_table(study: Study, group: Group) -> Table:
         failed = {entry.model for entry in study.summary if entry.failed == entry.runs}
         rows = [row for row in rows if row[0] not in failed]
     elif study.floor:
-        rows.append((FLOOR, *(column.floor for column in shown)))
+        rows.append((tasks.find(study.task).constant, *(column.floor for column in shown)))
     table = Table(header, tuple(rows))
     return table.transposed() if long else table
 
@@ -120,7 +119,7 @@ def notes(study: Study, *, ascii_only: bool = False) -> tuple[str, ...]:
     lines = ["; ".join(figures) + "."]
     if study.floor:
         scores = [f"{metric.text(value)} ({part})" for part, value in study.floor.items()]
-        lines.append(f"Always the {FLOOR}: {', '.join(scores)}.")
+        lines.append(f"Always the {task.constant}: {', '.join(scores)}.")
     data = [study.about, *counts(study, task.word)]
     data += [count_of(study.settings["epochs"], "epoch")] if "epochs" in study.settings else []
     text = "; ".join([*data, *sizes(study, task.sizes)])

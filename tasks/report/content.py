@@ -76,7 +76,7 @@ def _in_short(study: Study, metric: Metric) -> list[Block]:
 def _scores(study: Study, metric: Metric) -> list[Block]:
     if not study.runs:
         return [Text("There is no run.")]
-    seeds = len(study.seeds())
+    seeds, constant = len(study.seeds()), tasks.find(study.task).constant
     caption = f"Test {metric.words}{metric.unit_words}"
     if seeds > 1:
         caption += (
@@ -88,7 +88,7 @@ def _scores(study: Study, metric: Metric) -> list[Block]:
         caption += ", one seed: how sure it is, one run cannot say."
     caption += f" Solved: {metric.solved_title}." if metric.solved is not None and metric.solved_title else ""
     if study.floor:
-        caption += " Most frequent answer: what always giving that of the training data scores."
+        caption += f" {constant.capitalize()}: what always giving that of the training data scores."
     blocks: list[Block] = [Captioned(caption, report_table(study, "scores"))]
     panels = plots.score_panels(study, metric)
     if panels:
@@ -96,7 +96,7 @@ def _scores(study: Study, metric: Metric) -> list[Block]:
         says = {
             plots.INTERVAL: "A bar is the 95% interval of the mean.",
             plots.SEEDS: "A small ring is one seed.",
-            plots.FLOOR: "Dashed: always the most frequent answer, where it is on the scale.",
+            plots.FLOOR: f"Dashed: always the {constant}, where it is on the scale.",
         }
         text = [f"Test {metric.words} by model.", *(line for what, line in says.items() if what in shown)]
         text += ["Each panel has a scale of its own."] if len(panels) > 1 else []

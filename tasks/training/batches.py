@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from liafseq.tasks.task import Tally
 
 __all__ = ["Augmented", "Batches", "Examples", "ShuffledBatches", "TensorExamples", "batch_slices",
-           "classified"]  # fmt: skip
+           "classified", "following"]  # fmt: skip
 
 _POOL = 50
 """So many batches are sorted by length together."""
@@ -186,6 +186,29 @@ def batch_slices(count: int, size: int, world: int = 1, word: str = "examples") 
     if count - starts[-1] < world:
         starts.pop()
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], count], strict=True)]
+
+
+def following(batch: Any, state: Any) -> Any:
+    """A batch that begins with the state in which the one before it in the epoch ended.
+
+    No gradient goes back into the batch before.
+
+    Args:
+        batch: a named tuple with a field ``state``, where there is a state.
+        state: of the tally of the batch before; None: there is none, and the batch stays as it is.
+
+    >>> from typing import NamedTuple
+    >>> class Piece(NamedTuple):
+    ...     x: Tensor
+    ...     state: Tensor | None
+    >>> following(Piece(torch.zeros(1), None), torch.ones(1, requires_grad=True)).state
+    tensor([1.])
+    """
+    return batch if state is None else batch._replace(state=_detached(state))
+
+
+def _detached(state: Any) -> Any:
+    return state.detach() if isinstance(state, Tensor) else tuple(map(_detached, state))
 
 
 def classified(logits: Tensor, target: Tensor) -> Tally:

@@ -1,7 +1,8 @@
 """Training of any task's network: fit, evaluate, best epoch, and going on after any stop.
 
 What happens in epoch e depends on the seed, on e and on the state at its start alone: the random
-numbers are seeded anew for each epoch, and the learning rate is a function of the step. So a run
+numbers are seeded anew for each epoch, the learning rate is a function of the step, and a state that goes on
+from batch to batch (``Tally.state``) begins anew with the epoch. So a run
 that was killed anywhere, and started again from its last whole epoch, ends as it would have ended.
 """
 
@@ -23,7 +24,7 @@ from liafseq.tasks.config import Config
 from liafseq.tasks.results import Score
 from liafseq.tasks.storage.checkpoint import load_into
 from liafseq.tasks.task import Metric, Sums, Tally
-from liafseq.tasks.training.batches import Batches
+from liafseq.tasks.training.batches import Batches, following
 from liafseq.tasks.training.log import Epoch, best_epoch
 from liafseq.tasks.training.progress import Progress
 from liafseq.tasks.training.resume import CHECKPOINT, RESUME, commit, follow, take_up
@@ -83,8 +84,11 @@ def _sums(network: nn.Module, batches: Batches, step: Step, fabric: Fabric) -> S
     network.eval()
     total = _Total(fabric)
     with torch.no_grad():
+        state = None
         for batch in batches.epoch(0, fabric.global_rank, fabric.world_size):
-            total.add(step(network, fabric.to_device(batch)))
+            tally = step(network, following(fabric.to_device(batch), state))
+            state = tally.state
+            total.add(tally)
     network.train(training)
     return total.sums()
 
@@ -233,11 +237,13 @@ def _one_epoch(
     told = 0.0
     batches, world = len(train), fabric.world_size
     total = _Total(fabric)
+    state = None
     for number, batch in enumerate(train.epoch(epoch, fabric.global_rank, world)):
         now_rate = rate(config, (epoch - 1) * batches + number, config.epochs * batches)
         for group in optimizer.param_groups:
             group["lr"] = now_rate
-        tally = step(network, fabric.to_device(batch))
+        tally = step(network, following(fabric.to_device(batch), state))
+        state = tally.state
         examples: Any = tally.count
         if world > 1:
             # Processes average their gradients; this makes it the mean over all examples of the batch.

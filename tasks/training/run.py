@@ -193,14 +193,19 @@ class Trained:
         """The vocabulary of the run; None where its task has none."""
         return getattr(self.data, "vocabulary", None)
 
-    def predict(self, text: str) -> str:
+    def predict(self, text: str, **options: Any) -> str:
         """What the network makes of a text or, where the task says so, of a file.
 
+        Args:
+            text: or the name of a file.
+            options: fields of the task's ``Answering``.
+
         Raises:
-            ValueError: the task does not predict, or the text is not as it wants it.
+            ValueError: the task does not predict or has no such option, or the text is not as it wants it.
         """
+        self.task.Answering(**options)
         try:
-            return self.task.predict(self.config, self.data, self.network, text)
+            return self.task.predict(self.config, self.data, self.network, text, **options)
         except NotImplementedError as error:
             raise ValueError(str(error)) from None
 

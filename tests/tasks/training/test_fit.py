@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -339,3 +340,41 @@ def test_of_each_epoch_is_told(tmp_path):
         metrics=[ACCURACY], fabric=make_fabric(), tell=told.append,
     )  # fmt: skip
     assert told == metrics_of(tmp_path)
+
+
+class Piece(NamedTuple):
+    """A batch whose answer depends on what was before it in the epoch."""
+
+    x: torch.Tensor
+    state: torch.Tensor | None
+    y: torch.Tensor
+
+
+class Pieces(Points):
+    def epoch(self, number, rank=0, world=1):
+        for x, y in super().epoch(number, rank, world):
+            yield Piece(x, None, y)
+
+
+def carrying(seen):
+    """A step that counts batches in its state, and notes what it was given."""
+
+    def run(model, batch):
+        seen.append((model.training, None if batch.state is None else batch.state.item()))
+        assert batch.state is None or not batch.state.requires_grad
+        logits = model(batch.x)
+        loss = nn.functional.cross_entropy(logits, batch.y, reduction="sum")
+        before = 0.0 if batch.state is None else batch.state
+        state = before + 1 + 0 * logits.sum()  # with a gradient, which must not reach the next batch
+        return Tally(loss, len(batch.y), (logits.argmax(-1) == batch.y).sum()[None], state)
+
+    return run
+
+
+def test_a_state_goes_on_from_batch_to_batch_and_begins_anew_with_an_epoch(tmp_path):
+    seen = []
+    train(tmp_path, points=Pieces(), valid=Pieces(seed=1), step=carrying(seen), epochs=2)
+    first_step, *seen = seen
+    assert first_step == (True, None)
+    one = [None, 1.0, 2.0, 3.0]
+    assert seen == [(training, state) for _ in range(2) for training in (True, False) for state in one]
