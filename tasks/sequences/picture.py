@@ -12,16 +12,17 @@ from liafseq.tasks.models import states
 from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
 from liafseq.tasks.sequences.reader import Reader
 
-__all__ = ["picture", "trace"]
+__all__ = ["picture", "prefixes", "trace"]
 
 _TOGETHER = 64
 
 
-def trace(network: Reader, values: Tensor) -> Trace:
+def prefixes(network: Reader, values: Tensor) -> tuple[Tensor, list[Any]]:
     """Reads the beginnings of one sequence, (T, 1, ...), of 1 to T steps.
 
-    So networks of both directions, and those that look at all steps, answer as if the sequence ended there.
-    What is held is that of the last layer, in its forward direction.
+    Returns:
+        What the last layer holds at the end of each, in its forward direction, (T, K); and what the network
+        says of them, in parts.
     """
     held: list[Tensor] = []
 
@@ -32,22 +33,29 @@ def trace(network: Reader, values: Tensor) -> Trace:
     training = network.training
     network.eval()
     hook = network.layer.register_forward_hook(keep)
-    logits = []
+    said = []
     try:
         with torch.no_grad():
             # in parts: the memory of all at once grows with the square of the length
             for start in range(0, len(values), _TOGETHER):
                 ends = torch.arange(start + 1, min(start + _TOGETHER, len(values)) + 1)
                 part = values[: int(ends[-1])].expand(-1, len(ends), *values.shape[2:])
-                said = network(part, ends)
-                if network.pooling == "steps":
-                    said = said[ends - 1, torch.arange(len(ends))]
-                logits.append(said)
+                said.append(network(part, ends))
     finally:
         hook.remove()
         network.train(training)
-    state = torch.cat(held)
-    return Trace(state, spikes_of(network.layer, state), torch.cat(logits).float().softmax(-1))
+    return torch.cat(held), said
+
+
+def trace(network: Reader, values: Tensor) -> Trace:
+    """What a classifier holds, and what it would answer, were the sequence to end at each of its steps.
+
+    So networks of both directions, and those that look at all steps, have an answer at each.
+    """
+    state, said = prefixes(network, values)
+    if network.pooling == "steps":
+        said = [part[torch.arange(-part.shape[1], 0), torch.arange(part.shape[1])] for part in said]
+    return Trace(state, spikes_of(network.layer, state), torch.cat(said).float().softmax(-1))
 
 
 def picture(
