@@ -225,5 +225,5 @@ def _tell_unseen(
             row, names = unseen[0]
             LOG.warning(
                 f"{row.where}: the {what} {min(map(str, names))!r} is not in the training part; "
-                f"{len(unseen)} of {len(rows)} {split} sentences have such a {what}, which counts as wrong"
+                f"{len(unseen)} of {len(rows)} {split} sentences have one like that, which counts as wrong"
             )

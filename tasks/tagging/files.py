@@ -87,13 +87,13 @@ def _columns(path: Path, config: TaggingConfig) -> Iterator[Sentence]:
     pairs: list[tuple[str, str]] = []
     for number, line in enumerate([*text.split("\n"), ""], 1):
         if not line.strip():
-            if pairs and pairs != [("-DOCSTART-", pairs[0][1])]:
+            if pairs:
                 words, tags = zip(*pairs, strict=True)
                 yield Sentence(words, tags, None, f"{path}:{number - len(pairs)}")
             pairs = []
             continue
-        # comments, and what stands for several words or for none
-        if universal and re.match(r"#|\d+[-.]\d+\t", line):
+        # comments, and what stands for several words or for none; the mark of a document
+        if line.startswith("-DOCSTART-") or (universal and re.match(r"#|\d+[-.]\d+\t", line)):
             continue
         cells = [cell.strip() for cell in re.split(delimiter, line.strip(" "))]
         count = count or len(cells)

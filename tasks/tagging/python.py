@@ -106,14 +106,13 @@ def _functions(module: str) -> Iterator[Sentence]:
 
 
 def _sentence(node: ast.FunctionDef, tokens: list[tokenize.TokenInfo], where: str) -> Sentence:
-    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
     first = node.body[0]
     documented = ast.get_docstring(node, clean=False) is not None
     skipped = ((first.lineno, first.col_offset), (first.end_lineno, first.end_col_offset))
-    roles = _roles(node)
+    roles = _roles(node, tokens)
     words, tags = [], []
     before = ""
-    for token in tokens[bisect_left(tokens, start, key=_start) : bisect_left(tokens, end, key=_start)]:
+    for token in _within(tokens, node):
         if not (documented and skipped[0] <= token.start < skipped[1]):
             words.append(token.string)
             tags.append(_tag(token, before, roles))
@@ -121,8 +120,10 @@ def _sentence(node: ast.FunctionDef, tokens: list[tokenize.TokenInfo], where: st
     return Sentence(tuple(words), tuple(tags), None, where)
 
 
-def _start(token: tokenize.TokenInfo) -> tuple[int, int]:
-    return token.start
+def _within(tokens: list[tokenize.TokenInfo], node: ast.stmt) -> list[tokenize.TokenInfo]:
+    ends = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+    first, last = (bisect_left(tokens, end, key=lambda token: token.start) for end in ends)
+    return tokens[first:last]
 
 
 def _tag(token: tokenize.TokenInfo, before: str, roles: dict[tuple[int, int], str]) -> str:
@@ -140,7 +141,7 @@ def _tag(token: tokenize.TokenInfo, before: str, roles: dict[tuple[int, int], st
     return "definition" if before == "def" else roles.get(token.start, "local")
 
 
-def _roles(node: ast.FunctionDef) -> dict[tuple[int, int], str]:
+def _roles(node: ast.FunctionDef, tokens: list[tokenize.TokenInfo]) -> dict[tuple[int, int], str]:
     """What the names are, by their places."""
     nodes = list(ast.walk(node))
     parameters = {inner.arg for inner in nodes if isinstance(inner, ast.arg)}
@@ -156,8 +157,8 @@ def _roles(node: ast.FunctionDef) -> dict[tuple[int, int], str]:
             found[inner.lineno, inner.col_offset] = "parameter"
         elif isinstance(inner, ast.keyword) and inner.arg is not None:
             found[inner.lineno, inner.col_offset] = "argument"
-        elif isinstance(inner, ast.alias):
-            found[inner.lineno, inner.col_offset] = "import"
+        elif isinstance(inner, (ast.Import, ast.ImportFrom)):
+            found.update((token.start, "import") for token in _within(tokens, inner))
         elif isinstance(inner, ast.Name):
             name = inner.id
             role = "builtin" if name in _NAMES else "global"
