@@ -65,3 +65,10 @@ def test_own_model(run) -> None:
     assert own.startswith("examples.own_model:Average:keep=0.8: ")
     assert number(own, "%") > 25  # of six places
     assert number(gru, "%") > 25
+
+
+def test_tagging_slots(run) -> None:
+    liaf, gru, said = run("tagging_slots")
+    assert number(liaf, "% span F1") > 95
+    assert number(gru, "% span F1") > 95
+    assert said == "flight: fly/O from/O Lima/B-from to/O New/B-to York/I-to"

@@ -23,8 +23,9 @@ def test_from_training_to_a_picture(call: Call, tmp_path: Path) -> None:
     result = call("predict", out, "fly to Rome")
     assert result.exit_code == 0, result.output
     assert "fly/" in result.stdout
-    result = call("evaluate", out, "--errors")
+    result = call("evaluate", out, "--errors", tmp_path / "errors.csv")
     assert result.exit_code == 0, result.output
+    assert (tmp_path / "errors.csv").exists()
     result = call("show", out, "--example", 1)
     assert result.exit_code == 0, result.output
     assert (out / "show-1.png").read_bytes().startswith(b"\x89PNG")

@@ -59,22 +59,25 @@ def test_every_choice_trains(source, tmp_path, fields):
     assert outcome.cost.macs > 0
 
 
-def test_the_run_folder_is_enough(trained, source, tmp_path):
-    import shutil
-
-    folder, outcome = trained
-    moved = shutil.copytree(source, tmp_path / "moved")
-    network = load(folder)
+def test_the_run_folder_is_enough(trained, tmp_path):
+    network = load(trained[0])
     assert network.predict("fly to San Jose") == "flight: fly/O to/O San/B-to Jose/I-to"
-    shutil.rmtree(moved / "train")
-    moved.rename(tmp_path / "again")
     other = network.evaluate("test", source=str(write(tmp_path / "new", "lines", seed=1)))
     assert other.scores["new"].metrics["tokens"] > 0.9
     with pytest.raises(ValueError, match="expected words, got ' '"):
         network.predict(" ")
 
 
-def test_mistakes_name_the_words(trained, source, tmp_path):
+def test_no_training_data_is_needed_to_predict(tmp_path):
+    import shutil
+
+    source = write(tmp_path / "data", "columns")
+    run(TASK, make(source, epochs=1), tmp_path / "run")
+    shutil.rmtree(source)
+    assert load(tmp_path / "run").predict("fly home").count("/") == 2
+
+
+def test_mistakes_name_the_words(trained, tmp_path):
     other = write(tmp_path / "other", "lines")
     tags = (other / "test" / "seq.out").read_text().splitlines()
     labels = (other / "test" / "label").read_text().splitlines()
@@ -105,7 +108,7 @@ def test_the_same_seed_gives_the_same(source, tmp_path):
     assert first.valid == second.valid
 
 
-def test_data_that_lacks_all_tags(trained, source, tmp_path):
+def test_data_that_lacks_all_tags(trained, tmp_path):
     other = write(tmp_path / "other", "columns")
     for part in ("train", "test"):
         (other / f"{part}.txt").write_text("go VB\nhome NN\n\n" * 5)
