@@ -38,7 +38,13 @@ def main() -> None:
         source.write_text("\n".join(json.dumps(sentence(chance)) for _ in range(300)))
         for model in ("liaf:gated=true", "gru"):
             config = TaggingConfig(
-                source=str(source), model=model, hidden_size=16, embedding_size=16, epochs=5, batch_size=16
+                source=str(source),
+                model=model,
+                hidden_size=16,
+                embedding_size=16,
+                epochs=8,
+                batch_size=16,
+                learning_rate=0.01,
             )
             out = Path(folder) / config.key()
             scores = run(find("tagging"), config, out).test["wishes"].metrics

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from liafseq.tasks.config import DATA, MODEL, Bidirectional, Config, Dropout, Epochs, option
 from liafseq.tasks.sequences.fields import EmbeddingSize, MostWords, PoolingField, TestFraction, Vectors
+from liafseq.tasks.sequences.sources import HUB
 
 __all__ = ["FEATURES", "PYTHON", "TaggingConfig"]
 
@@ -36,7 +37,7 @@ class TaggingConfig(Config):
         option(
             "python (embedded), hub:OWNER/NAME, or a file or folder: columns as of CoNLL, JSONL, or seq.in, "
             "seq.out and label.",
-            DATA, metavar="SOURCE", path=(PYTHON,), min_length=1,
+            DATA, metavar="SOURCE", path=(PYTHON, HUB), min_length=1,
         ),
     ] = PYTHON  # fmt: skip
     word_column: Annotated[
