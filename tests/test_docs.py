@@ -18,7 +18,8 @@ MEASURED = sorted((ROOT / "docs" / "results").glob("*.md"))
 
 # Names that stand in the documents for a person's own data.
 PLACEHOLDERS = (
-    "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small", "conll2000", "atis", "words.conll", "slots.jsonl",
+    "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small",
+    "conll2000", "atis", "words.conll", "slots.jsonl",
 )  # fmt: skip
 
 
