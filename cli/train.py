@@ -108,8 +108,9 @@ def _tell(task: Task[Any, Any], config: Any, outcome: Outcome, floor: Any, folde
     if len(names) > 1:
         names, cells = [*names, "mean"], [*cells, metric.text(outcome.mean(metric.name))]
     for other in task.metrics[1:]:
-        names.append(other.words)
-        cells.append(other.text(outcome.mean(other.name)))
+        if (value := outcome.mean(other.name)) is not None:
+            names.append(other.words)
+            cells.append(other.text(value))
     print_table(Table(("model", *names), ((config.model.label, *cells),)))
     count = sum(outcome.examples.test.values())
     print(

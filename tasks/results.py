@@ -110,8 +110,8 @@ class Outcome(Value):
     time: RunTime
 
     def mean(self, metric: str) -> float | None:
-        """The mean over the parts of the test data; None for a run that has not read them."""
-        values = [score.metrics[metric] for score in self.test.values()]
+        """The mean over the parts of the test data that have it; None for a run that has not read them."""
+        values = [score.metrics[metric] for score in self.test.values() if metric in score.metrics]
         return sum(values) / len(values) if values else None
 
 

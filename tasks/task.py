@@ -67,7 +67,8 @@ class Metric:
 
     Attributes:
         name: in results, such as ``"accuracy"``.
-        of: its value from the sums of a part of the data.
+        of: its value from the sums of a part of the data; None: this data has no such figure, which the
+            first metric of a task always has.
         title: in words; by default the name.
         unit: behind a figure, such as ``"%"``.
         scale: what a value is multiplied by to be in this unit.
@@ -79,7 +80,7 @@ class Metric:
     """
 
     name: str
-    of: Callable[[Sums], float]
+    of: Callable[[Sums], float | None]
     title: str = ""
     unit: str = ""
     scale: float = 1.0

@@ -84,3 +84,10 @@ def test_lm_continue(run) -> None:
     for line in run("lm_continue"):
         assert number(line, " bits per character") < 0.5
         assert "'the cat sat on the " in line
+
+
+def test_tagging_slots(run) -> None:
+    liaf, gru, said = run("tagging_slots")
+    assert number(liaf, "% span F1") > 95
+    assert number(gru, "% span F1") > 95
+    assert said == "flight: fly/O from/O Lima/B-from to/O New/B-to York/I-to"

@@ -60,7 +60,7 @@ def columns(study: Study) -> list[Column]:
             for part in parts
         ),
         *([Column("mean", _scores(metric), "scores", "", metric.text(mean_floor), False)] if several else []),
-        *(Column(other.name, _scores(other), "scores", optional=False) for other in others),
+        *(Column(other.name, _scores(other), "scores") for other in others),
         *([Column("solved", _solved, "scores", optional=False)] if metric.solved is not None else []),
         Column("weights", _each(lambda entry: number_range(entry.parameters)), optional=False),
         Column("MAC", lambda study: in_one_unit(_costs(study, lambda cost: cost.macs), COUNTS)),
@@ -109,7 +109,10 @@ def notes(study: Study, *, ascii_only: bool = False) -> tuple[str, ...]:
     spread = f"mean ± standard deviation over {count_of(seeds, 'seed')}" if seeds > 1 else "one seed"
     figures = [f"Test {metric.words}{metric.unit_words}, {spread}"]
     mean = ", mean of the parts" if several else ""
-    figures += [f"{other.name}: {other.words}{other.unit_words}{mean}" for other in others]
+    shown = {column.title for column in columns(study)}
+    figures += [
+        f"{other.name}: {other.words}{other.unit_words}{mean}" for other in others if other.name in shown
+    ]
     if metric.solved is not None:
         figures.append(f"solved: {metric.solved_title or 'parts that count as solved'}")
     figures.append(

@@ -12,17 +12,19 @@ from liafseq.tasks.models import states
 from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
 from liafseq.tasks.sequences.reader import Reader
 
-__all__ = ["picture", "trace"]
+__all__ = ["picture", "prefixes", "trace"]
 
 _TOGETHER = 64
 
 
-def trace(network: Reader, values: Tensor, ends: Tensor) -> Trace:
-    """Reads the beginnings of one sequence, (T, 1, ...), that have these numbers of steps.
+def prefixes(network: Reader, values: Tensor, ends: Tensor | None = None) -> tuple[Tensor, list[Any]]:
+    """Reads the beginnings of one sequence, (T, 1, ...), that have these numbers of steps; by default all.
 
-    So networks of both directions, and those that look at all steps, answer as if the sequence ended there.
-    What is held is that of the last layer, in its forward direction.
+    Returns:
+        What the last layer holds at the end of each, in its forward direction, (ends, K); and what the
+        network says of them, in parts.
     """
+    ends = torch.arange(1, len(values) + 1) if ends is None else ends
     held: list[Tensor] = []
 
     def keep(_module: Any, _inputs: Any, output: Any) -> None:
@@ -32,21 +34,29 @@ def trace(network: Reader, values: Tensor, ends: Tensor) -> Trace:
     training = network.training
     network.eval()
     hook = network.layer.register_forward_hook(keep)
-    logits = []
+    said = []
     try:
         with torch.no_grad():
             # in parts: the memory of all at once grows with the square of the length
             for some in ends.split(_TOGETHER):
                 part = values[: int(some[-1])].expand(-1, len(some), *values.shape[2:])
-                said = network(part, some)
-                if network.pooling == "steps":
-                    said = said[some - 1, torch.arange(len(some))]
-                logits.append(said)
+                said.append(network(part, some))
     finally:
         hook.remove()
         network.train(training)
-    state = torch.cat(held)
-    return Trace(state, spikes_of(network.layer, state), torch.cat(logits).float().softmax(-1))
+    return torch.cat(held), said
+
+
+def trace(network: Reader, values: Tensor, ends: Tensor) -> Trace:
+    """What a classifier holds, and what it would answer, were the sequence to end at these steps.
+
+    So networks of both directions, and those that look at all steps, have an answer at each.
+    """
+    state, said = prefixes(network, values, ends)
+    if network.pooling == "steps":
+        last = [some - 1 for some in ends.split(_TOGETHER)]
+        said = [part[at, torch.arange(len(at))] for part, at in zip(said, last, strict=True)]
+    return Trace(state, spikes_of(network.layer, state), torch.cat(said).float().softmax(-1))
 
 
 def picture(

@@ -70,6 +70,10 @@ class Reader(nn.Module):
     def pooled(self, values: Tensor, lengths: Tensor) -> Tensor:
         """What the head sees, without dropout."""
         outputs, state = self.layer(self.packed(values, lengths))
+        return self.pool(outputs, state, lengths)
+
+    def pool(self, outputs: Any, state: Any, lengths: Tensor) -> Tensor:
+        """Of what the layers gave out, what the head sees."""
         if self.pooling == "last":
             h, _ = states(state)
             return torch.cat([h[-self.directions + at] for at in range(self.directions)], -1)

@@ -141,4 +141,23 @@ def from_hub(source: str) -> Mapping[str, Iterator[dict[str, Any]]]:
     named = {_part_of(str(split)): table for split, table in found.items()}
     if "train" not in named:
         raise FileNotFoundError(f"{source}: has no train part, only {', '.join(map(str, found))}")
-    return {part: iter(table) for part, table in named.items() if part is not None}
+    return {part: _named(table) for part, table in named.items() if part is not None}
+
+
+def _named(table: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a table of ``datasets``, with the names of classes in the place of their numbers."""
+    features = getattr(table, "features", None) or {}
+    names = {
+        column: found
+        for column, about in features.items()
+        if (found := getattr(getattr(about, "feature", about), "names", None)) is not None
+    }
+    for row in table:
+        yield {column: _name(value, names.get(column)) for column, value in row.items()}
+
+
+def _name(value: Any, names: Any) -> Any:
+    if isinstance(value, list):
+        return [_name(inner, names) for inner in value]
+    known = names is not None and isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else value

@@ -12,7 +12,7 @@ from typing import Any
 
 from liafseq.tasks.sequences.sources import HUB, from_hub, parts, read_text
 
-__all__ = ["SUFFIXES", "Row", "read"]
+__all__ = ["SUFFIXES", "Row", "json_lines", "read"]
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -72,10 +72,10 @@ def _file(path: Path) -> Iterator[Row]:
     if kind not in SUFFIXES:
         raise ValueError(f"{path}: expected a file of {', '.join(SUFFIXES)}, or a folder per class")
     text = read_text(path)
-    yield from _json_lines(path, text) if kind == ".jsonl" else _separated(path, text, _DELIMITERS[kind])
+    yield from json_lines(path, text) if kind == ".jsonl" else _separated(path, text, _DELIMITERS[kind])
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
+def json_lines(path: Path, text: str) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

@@ -198,8 +198,10 @@ def _summary(runs: Sequence[Run], metrics: Sequence[Metric], parts: Sequence[str
     solved = [sum(metrics[0].is_solved(of_first[part][seed]) for part in parts) for seed in whole]
     mean: dict[str, Spread | None] = {}
     for metric in metrics:
-        values = [statistics.fmean(figures[metric.name][part][seed] for part in parts) for seed in whole]
-        mean[metric.name] = _spread(values, mean_interval(good, metric, parts, whole))
+        found = figures[metric.name]
+        seeds = [seed for seed in whole if all(seed in found[part] for part in parts)]
+        values = [statistics.fmean(found[part][seed] for part in parts) for seed in seeds]
+        mean[metric.name] = _spread(values, mean_interval(good, metric, parts, seeds))
     return Summary(
         model=runs[0].model,
         name=runs[0].name,
@@ -231,7 +233,8 @@ def _by_part(runs: Sequence[Run], metric: str, parts: Sequence[str]) -> dict[str
     found: dict[str, dict[int, float]] = {part: {} for part in parts}
     for run in runs:
         for part, score in run.done.test.items():
-            found[part][run.seed] = score.metrics[metric]
+            if metric in score.metrics:
+                found[part][run.seed] = score.metrics[metric]
     return found
 
 

@@ -97,7 +97,7 @@ def _score(sums: Sums, metrics: Sequence[Metric]) -> Score:
     return Score(
         count=int(sums.count),
         loss=sums.loss / sums.count,
-        metrics={metric.name: metric.of(sums) for metric in metrics},
+        metrics={metric.name: value for metric in metrics if (value := metric.of(sums)) is not None},
     )
 
 

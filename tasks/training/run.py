@@ -164,8 +164,8 @@ class Evaluated:
     skipped: Mapping[str, str]
 
     def mean(self, metric: str) -> float | None:
-        """The mean over the parts that were scored."""
-        values = [score.metrics[metric] for score in self.scores.values()]
+        """The mean over the parts that were scored and have it."""
+        values = [score.metrics[metric] for score in self.scores.values() if metric in score.metrics]
         return sum(values) / len(values) if values else None
 
 
