@@ -9,9 +9,9 @@ from liafseq.tasks.config import Config
 from liafseq.tasks.task import Mistake, Tally, Task
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-    from liafseq.tasks.sequences.ragged import SequenceExamples
+    from liafseq.tasks.sequences.ragged import SequenceBatch, SequenceExamples
     from liafseq.tasks.sequences.reader import Reader
 
 __all__ = ["SequenceData", "SequenceTask"]
@@ -106,10 +106,13 @@ class SequenceTask(Task[C, D], Generic[C, D]):
             raise ValueError(
                 f"example must be from 0 to {len(examples) - 1} ({split} {self.word}), got {example}"
             )
-        values, _, target = examples.batch([example])
+        batch = examples.batch([example])
+        reader, values = self.reading(network, batch)
         _, steps = data.shown(config, split, example)
         what = f"{part}, {split} {self.word.removesuffix('s')} {example}"
-        reader = cast("Reader", network)
-        return picture(
-            reader, values, steps, int(target[0]), data.classes, config=config, what=what, neurons=neurons
-        )
+        right = int(batch.target[0])
+        return picture(reader, values, steps, right, data.classes, config=config, what=what, neurons=neurons)
+
+    def reading(self, network: nn.Module, batch: SequenceBatch) -> tuple[Reader, Tensor]:
+        """What reads the sequence of a picture, and its values, of a batch of one example."""
+        return cast("Reader", network), batch.values
