@@ -93,6 +93,7 @@ def _part_of(name: str) -> str | None:
 def stamp(source: str) -> tuple[Any, ...]:
     """Sizes and times of the files of a source; data that was read before is read again once they differ."""
     path = Path(source).expanduser()
+    path = next((outer for outer in path.parents if is_archive(outer) and outer.is_file()), path)
     if source.startswith(HUB) or not path.exists():
         return ()
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
@@ -140,4 +141,13 @@ def from_hub(source: str) -> Mapping[str, Iterator[dict[str, Any]]]:
     named = {_part_of(str(split)): table for split, table in found.items()}
     if "train" not in named:
         raise FileNotFoundError(f"{source}: has no train part, only {', '.join(map(str, found))}")
-    return {part: iter(table) for part, table in named.items() if part is not None}
+    return {part: _named(table) for part, table in named.items() if part is not None}
+
+
+def _named(table: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a table of the hub, classes by their names; those that are kept secret stay -1."""
+    features = getattr(table, "features", None) or {}
+    names = {column: kind.int2str for column, kind in features.items() if hasattr(kind, "int2str")}
+    for row in table:
+        named = {column: of(row[column]) for column, of in names.items() if (row[column] or 0) >= 0}
+        yield {**row, **named}
