@@ -144,8 +144,8 @@ def test_text(tmp_path: Path, content: bytes, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "place"),
-    [("latin-1", ":2: byte 7 is not UTF-8 (0xe9)"), ("utf-16", ":1: byte 0 is not UTF-8")],
+    ("encoding", "expected"),
+    [("latin-1", ":2: byte 7 is not UTF-8 (0xe9)"), ("utf-16", ":1: byte 0 is not UTF-8 (0xff)")],
 )
 def test_another_encoding_is_told_with_line_and_byte(tmp_path: Path, encoding: str, expected: str) -> None:
     path = tmp_path / "a.txt"
