@@ -65,3 +65,11 @@ def test_own_model(run) -> None:
     assert own.startswith("examples.own_model:Average:keep=0.8: ")
     assert number(own, "%") > 25  # of six places
     assert number(gru, "%") > 25
+
+
+def test_text_own_file(run) -> None:
+    liaf, gru, good, bad, mistakes = run("text_own_file")
+    assert number(liaf, "%") > 95
+    assert number(gru, "%") > 95
+    assert (good, bad) == ("a lovely old film: five stars", "the story was awful: one stars")
+    assert number(mistakes, " mistakes") < 6

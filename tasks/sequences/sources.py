@@ -145,9 +145,19 @@ def from_hub(source: str) -> Mapping[str, Iterator[dict[str, Any]]]:
 
 
 def _named(table: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a table of the hub, classes by their names; those that are kept secret stay -1."""
+    """The rows of a table of ``datasets``, with the names of classes in the place of their numbers."""
     features = getattr(table, "features", None) or {}
-    names = {column: kind.int2str for column, kind in features.items() if hasattr(kind, "int2str")}
+    names = {
+        column: found
+        for column, about in features.items()
+        if (found := getattr(getattr(about, "feature", about), "names", None)) is not None
+    }
     for row in table:
-        named = {column: of(row[column]) for column, of in names.items() if (row[column] or 0) >= 0}
-        yield {**row, **named}
+        yield {column: _name(value, names.get(column)) for column, value in row.items()}
+
+
+def _name(value: Any, names: Any) -> Any:
+    if isinstance(value, list):
+        return [_name(inner, names) for inner in value]
+    known = names is not None and isinstance(value, int) and 0 <= value < len(names)
+    return names[value] if known else value

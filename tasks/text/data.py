@@ -97,6 +97,8 @@ class TextData:
         return found if self.versions is None else {**found, "versions": dict(self.versions)}
 
     def split(self, config: TextConfig, split: str) -> SequenceExamples:
+        if config.source == DOCSTRINGS and self.versions is not None:
+            docstrings.check(self.versions)
         return _encoded(*_key(config), split, self.vocabulary, self.classes)
 
     def shown(self, config: TextConfig, split: str, row: int) -> tuple[str, Sequence[str]]:

@@ -166,9 +166,7 @@ class Table(list[dict[str, Any]]):
     """A part of a data set of the hub, whose classes are numbers with names."""
 
     class Names:
-        @staticmethod
-        def int2str(number: int) -> str:
-            return ("no", "yes")[number]
+        names = ("no", "yes")
 
     features: ClassVar = {"text": object(), "label": Names()}
 
