@@ -16,11 +16,11 @@ __all__ = ["Reader", "unpacked"]
 class Reader(nn.Module):
     """Recurrent layers over sequences, and a linear head.
 
-    Words become vectors of an embedding, which begin as N(0, 0.1^2); features are read as they are. Sequences
-    of different lengths are packed, so that padding reaches no recurrence. What the head sees of a sequence is
-    the state of the last layer at its end (of each direction at its own end), the mean or the maximum of the
-    outputs of its steps, or their mean weighted by softmax(w . y_t), w learned; with ``steps`` the head sees
-    each step.
+    Words become vectors of an embedding, which begin as N(0, 0.1^2); features are read as they are.
+    Sequences of different lengths are packed, so that padding reaches no recurrence. What the head sees of a
+    sequence is the state of the last layer at its end (of each direction at its own end), the mean or the
+    maximum of the outputs of its steps, or their mean weighted by softmax(w . y_t), w learned; with
+    ``steps`` the head sees each step.
 
     Args:
         model: the layers, of the registry.

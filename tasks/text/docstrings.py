@@ -40,7 +40,7 @@ _NAMES = re.compile(
 )
 _STRING = re.compile(r'^([^\n]*?)"""(.*?)"""', re.DOTALL | re.MULTILINE)
 # an empty line, or a heading with a line below it
-_BLOCKS = re.compile(r"\n\s*\n|\n[^\n]*\n\s*[-=~^]{3,}[^\n]*")
+_BLOCKS = re.compile(r"\n\s*\n|^[^\n]*\n[ \t]*[-=~^]{3,}[^\n]*", re.MULTILINE)
 _ENDS = re.compile(r"(?<=[a-z)][.])\s+(?=[A-Z])")
 _WORD = re.compile(r"[A-Za-z][a-z]*(?:['-][a-z]+)*[,;:.]?|\([a-z -]+\)[,.]?")
 

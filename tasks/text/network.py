@@ -76,6 +76,7 @@ class SecondReader(nn.Module):
         self.layer, self.directions, self.pooling = network.layer, network.directions, network.pooling
         with torch.no_grad():  # once, here: the layer's states that a picture sees are of the second text
             self.held = network.pooled(first, torch.tensor([len(first)]))
+        self.train(network.training)  # a new module would take the network out of its mode
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         second = self.network.pooled(values, lengths)

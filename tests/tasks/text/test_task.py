@@ -26,7 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learnt its texts, which are gone: what it can be asked, it knows by itself."""
     found = tmp_path_factory.mktemp("texts")
     path = write(found / "a.csv", rows(240))
-    outcome = run(TEXT, TextConfig(source=str(path), **{**FIELDS, "epochs": 12, "dropout": 0.1}), found / "run")
+    config = TextConfig(source=str(path), **{**FIELDS, "epochs": 12, "dropout": 0.1})
+    outcome = run(TEXT, config, found / "run")
     assert outcome.mean("accuracy") > 0.9
     return found
 
@@ -163,6 +164,7 @@ def test_the_picture_of_a_pair_ends_with_its_answer(pair_folder: Path) -> None:
     reader, values = TEXT.reading(trained.network, batch)
     assert isinstance(reader, SecondReader)
     found = trace(reader, values)
+    assert not trained.network.training
     assert len(found.state) == int(batch.lengths[1])
     with torch.no_grad():
         expected = trained.network(*batch[:-1])[0].softmax(-1)
@@ -188,7 +190,13 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(folder: Path, tmp_path:
 
 
 def test_the_embedded_sentences_are_learnt(tmp_path: Path) -> None:
-    fields = {"hidden_size": 16, "embedding_size": 16, "epochs": 3, "score_test": False}
+    fields = {
+        "hidden_size": 16,
+        "embedding_size": 32,
+        "epochs": 3,
+        "learning_rate": 0.01,
+        "score_test": False,
+    }
     outcome = run(TEXT, TextConfig(model="gru", **fields), tmp_path / "run")
     assert outcome.valid.metrics["accuracy"] > 0.25  # of six classes
 
