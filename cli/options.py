@@ -135,10 +135,13 @@ class Command:
         path = extra(self.flags[name], "path")
         if name in _REPEATABLE and isinstance(value, list):
             return tuple(value)
-        if not path or not isinstance(value, str) or (path is not True and value in path):
+        if not path or not isinstance(value, str):
+            return value
+        words = () if path is True else path
+        if value in words or value.startswith(tuple(word for word in words if word.endswith(":"))):
             return value
         there = Path(value).expanduser().absolute()
-        if not there.exists():
+        if not there.exists() and not any(parent.is_file() for parent in there.parents):  # in an archive
             flag = flag_of(name, self.flags[name])
             raise FileNotFoundError(f"--{flag}: no such file or folder: {there}")
         return str(there)

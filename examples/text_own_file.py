@@ -41,7 +41,7 @@ def main() -> None:
         for model in ("liaf:gated=true", "gru"):
             config = TextConfig(
                 source=str(source), label_column="stars", model=model,
-                hidden_size=16, embedding_size=16, epochs=4, learning_rate=1e-2,
+                hidden_size=16, embedding_size=16, epochs=8, batch_size=16, learning_rate=1e-2, dropout=0.2,
             )  # fmt: skip
             outcome = run(task, config, Path(folder, config.key()))
             print(f"{model}: {task.metric.text(outcome.mean('accuracy'))}% of {task.word}")

@@ -85,7 +85,8 @@ def option(
         flag: the option's name without dashes; by default the field's, ``_`` as ``-``.
         metavar: how its value is shown in the help.
         only: the setting under which the field has an effect, as ``"kind=story"``.
-        path: whether the value is a file or folder, or the words that it may be beside one.
+        path: whether the value is a file or folder, or the words that it may be beside one; a word that ends
+            with ``:`` is the beginning of what it may be.
         short: a one-letter option.
         hidden: whether no command has it.
         bounds: as of pydantic's ``Field``: ``ge``, ``gt``, ``le``, ``lt``.

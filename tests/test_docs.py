@@ -17,7 +17,16 @@ TAUGHT = [README, ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guide").
 MEASURED = sorted((ROOT / "docs" / "results").glob("*.md"))
 
 # Names that stand in the documents for a person's own data.
-PLACEHOLDERS = ("ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small")
+PLACEHOLDERS = (
+    "ARCHIVE",
+    "tasks_1-20_v1-2",
+    "N-MNIST",
+    "nmnist_small",
+    "trec",
+    "snli",
+    "reviews.csv",
+    "aclImdb.tar.gz",
+)
 
 
 def ids(path: Path) -> str:

@@ -19,6 +19,7 @@ from liafseq.tasks.config import (
     option,
 )
 from liafseq.tasks.sequences.fields import EmbeddingSize, MostWords, PoolingField, TestFraction, Vectors
+from liafseq.tasks.sequences.sources import HUB
 
 __all__ = ["DOCSTRINGS", "TextConfig"]
 
@@ -38,7 +39,7 @@ class TextConfig(Config):
         option(
             "docstrings (embedded sentences), hub:OWNER/NAME, or a file or folder: CSV, TSV, JSONL, or a "
             "folder per class.",
-            DATA, metavar="SOURCE", path=(DOCSTRINGS,), min_length=1,
+            DATA, metavar="SOURCE", path=(DOCSTRINGS, HUB), min_length=1,
         ),
     ] = DOCSTRINGS  # fmt: skip
     text_column: Annotated[str, option("Column of the text.", DATA, metavar="NAME", min_length=1)] = "text"
@@ -54,7 +55,7 @@ class TextConfig(Config):
     ] = 400
     embedding_size: EmbeddingSize = 100
     vectors: Vectors = None
-    pooling: PoolingField = "max"
+    pooling: PoolingField = "attention"
     bidirectional: Bidirectional = True
     dropout: Dropout = 0.5
     word_dropout: Annotated[

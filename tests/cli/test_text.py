@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,16 @@ def test_train_predict_show_and_evaluate(call: Call) -> None:
     write(Path("other.jsonl"), rows(30, 4))
     other = call("evaluate", "run", "--source", "other.jsonl", "--json")
     assert json.loads(other.stdout)["scores"]["other"]["count"] == 6
+
+
+def test_a_path_into_an_archive_and_the_hub_are_sources(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("pets/train.csv"), rows(60))
+    shutil.make_archive("data", "gztar", ".", "pets")
+    inside = call("train", "text", "--model", "gru", "--source", "data.tar.gz/pets/train.csv", *SMALL)
+    assert inside.exit_code == 0, inside.output
+    monkeypatch.setattr("datasets.load_dataset", lambda *_: {"train": rows(60)})
+    hub = call("train", "text", "--model", "gru", "--source", "hub:me/pets", *SMALL)
+    assert hub.exit_code == 0, hub.output
 
 
 def test_a_study_of_pairs(call: Call) -> None:
