@@ -22,6 +22,7 @@ PLACEHOLDERS = (
     "MNIST", "ECG", "recordings.npz",
     "pictures", "images.npz", "mnist", "cifar-10-batches-bin", "cifar10_small",
     "book.txt", "wikitext-2",
+    "trec", "snli", "reviews.csv", "aclImdb.tar.gz",
 )  # fmt: skip
 
 

@@ -91,3 +91,11 @@ def test_tagging_slots(run) -> None:
     assert number(liaf, "% span F1") > 95
     assert number(gru, "% span F1") > 95
     assert said == "flight: fly/O from/O Lima/B-from to/O New/B-to York/I-to"
+
+
+def test_text_own_file(run) -> None:
+    liaf, gru, good, bad, mistakes = run("text_own_file")
+    assert number(liaf, "%") > 95
+    assert number(gru, "%") > 95
+    assert (good, bad) == ("a lovely old film: five stars", "the story was awful: one stars")
+    assert number(mistakes, " mistakes") < 6

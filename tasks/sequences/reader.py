@@ -16,10 +16,11 @@ __all__ = ["Reader", "unpacked"]
 class Reader(nn.Module):
     """Recurrent layers over sequences, and a linear head.
 
-    Words become vectors of an embedding; features are read as they are. Sequences of different lengths are
-    packed, so that padding reaches no recurrence. What the head sees of a sequence is the state of the last
-    layer at its end (of each direction at its own end), the mean or the maximum of the outputs of its
-    steps, or their mean weighted by softmax(w . y_t), w learned; with ``steps`` the head sees each step.
+    Words become vectors of an embedding, which begin as N(0, 0.1^2); features are read as they are.
+    Sequences of different lengths are packed, so that padding reaches no recurrence. What the head sees of a
+    sequence is the state of the last layer at its end (of each direction at its own end), the mean or the
+    maximum of the outputs of its steps, or their mean weighted by softmax(w . y_t), w learned; with
+    ``steps`` the head sees each step.
 
     Args:
         model: the layers, of the registry.
@@ -52,6 +53,9 @@ class Reader(nn.Module):
         super().__init__()
         self.pooling, self.directions = pooling, 2 if bidirectional else 1
         self.embedding = None if words is None else nn.Embedding(words, inputs)
+        if self.embedding is not None:
+            # N(0, 1) of nn.Embedding is so large that rare words keep what chance gave them
+            nn.init.normal_(self.embedding.weight, std=0.1)
         self.dropout = nn.Dropout(dropout)
         self.layer = build_layer(
             model, inputs, hidden, num_layers=num_layers, dropout=dropout, bidirectional=bidirectional

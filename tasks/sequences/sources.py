@@ -94,6 +94,7 @@ def _part_of(name: str) -> str | None:
 def stamp(source: str) -> tuple[Any, ...]:
     """Sizes and times of the files of a source; data that was read before is read again once they differ."""
     path = Path(source).expanduser()
+    path = next((outer for outer in path.parents if is_archive(outer) and outer.is_file()), path)
     if source.startswith(HUB) or not path.exists():
         return ()
     files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -40,6 +40,8 @@ class Row:
             raise ValueError(f"{self.where}: expected a text as {column!r}, got {value!r}")
         if not (text := str(value).strip()):
             raise ValueError(f"{self.where}: {column!r} is empty")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError(f"{self.where}: {column!r} has half of a character (a lone surrogate)")
         return text
 
 

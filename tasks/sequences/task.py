@@ -9,7 +9,7 @@ from liafseq.tasks.config import Config
 from liafseq.tasks.task import Mistake, Tally, Task
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from liafseq.tasks.sequences.ragged import SequenceExamples
     from liafseq.tasks.sequences.reader import Reader
@@ -110,11 +110,13 @@ class SequenceTask(Task[C, D], Generic[C, D]):
             raise ValueError(
                 f"example must be from 0 to {len(examples) - 1} ({split} {self.word}), got {example}"
             )
-        values, _, target = examples.batch([example])
+        batch = examples.batch([example])
+        reader, values = self.reading(network, batch)
         _, steps = data.shown(config, split, example)
         what = f"{part}, {split} {self.word.removesuffix('s')} {example}"
+        target = batch.target
         return picture(
-            cast("Reader", network),
+            reader,
             values,
             steps,
             target[:, 0] if target.ndim > 1 else int(target[0]),
@@ -124,3 +126,7 @@ class SequenceTask(Task[C, D], Generic[C, D]):
             neurons=neurons,
             every=-(-len(steps) // self.most_steps),
         )
+
+    def reading(self, network: nn.Module, batch: Any) -> tuple[Reader, Tensor]:
+        """What reads the sequence of a picture, and its values, of a batch of one example."""
+        return cast("Reader", network), batch.values

@@ -119,6 +119,8 @@ def read_vectors(
             word, *values = line.rstrip().split(" ")
             if not line.strip() or (at == 1 and len(values) == 1 and word.isdigit()):
                 continue
+            if len(values) > size and not _is_number(values[0]):
+                continue  # a word with spaces, as GloVe's largest file has
             if len(values) != size:
                 raise ValueError(
                     f"{path}:{at}: expected a word and {size} numbers, got {len(values)} numbers"
@@ -136,3 +138,11 @@ def read_vectors(
     if not rows:
         raise ValueError(f"{path}: has none of the {len(words)} words of the vocabulary")
     return index, rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
