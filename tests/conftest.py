@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+if not torch.cuda.is_available():
+    # Triton settles at its import whether its functions are compiled or interpreted; torch imports it, too.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # The workers share the cores. What needs more threads asks for them.

@@ -129,7 +129,9 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     shares = of_v = None
     if gated:
         of_v, shares = _shares(
-            call, kept[0].view(len(potentials), -1), previous(local.v, v0, call.sizes, call.steps.reverse)
+            call,
+            kept[0].view(len(potentials), 2 * v0.shape[1]),
+            previous(local.v, v0, call.sizes, call.steps.reverse),
         )
 
     # what arrives at y and at v from the future, kept per sequence and, for the neuron's own

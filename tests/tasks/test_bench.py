@@ -462,8 +462,8 @@ def test_one_step_is_one_of_one_sequence_with_a_state(monkeypatch: pytest.Monkey
     right = ops.recurrence
     monkeypatch.setattr(ops, "recurrence", lambda call: seen.append(call) or right(call))
     one_step(config(models="liaf", modes="training", rounds=1))
-    assert {tuple(call.input.shape) for call in seen} == {(1, 1, 64)}
-    assert any(bool(call.state.v.any()) for call in seen)
+    assert {(tuple(call.input.shape), call.sizes) for call in seen} == {((1, 64), (1,))}
+    assert any(call.state.u is not None and bool(call.state.u.any()) for call in seen)
 
 
 def test_a_model_without_a_cell_has_the_layer_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,25 +43,12 @@ DEVICE = "cuda" if GPU else "cpu"
 
 
 def _prepare() -> str:
-    """Define the kernels for what is to run here; otherwise say why these tests cannot run.
-
-    Triton itself may be there already: what the kernels call of it does not depend on the interpreter.
-    """
+    """Why these tests cannot run here; tests/conftest.py chooses the interpreter where there is no GPU."""
     if not backend.available():
         return "triton is not installed"
-    before = os.environ.get("TRITON_INTERPRET")
-    if not GPU:
-        os.environ["TRITON_INTERPRET"] = "1"
-    try:
-        from liafseq.ops.triton import run  # noqa: F401
-    finally:
-        if before is None:
-            os.environ.pop("TRITON_INTERPRET", None)
     from liafseq.ops.triton.device import interpreted
 
-    if not GPU and not interpreted():
-        return "the kernels were imported before these tests could choose Triton's interpreter"
-    return ""
+    return "" if GPU or interpreted() else "TRITON_INTERPRET is not 1"
 
 
 REASON = _prepare()
@@ -69,12 +56,6 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "triton is there"
 if not REASON:
     from liafseq.ops.triton import check, elementwise, graph, loop, steps
     from liafseq.ops.triton import run as triton_run
-
-
-@pytest.fixture(autouse=True)
-def _interpreter(monkeypatch):
-    if not GPU:
-        monkeypatch.setenv("TRITON_INTERPRET", "1")
 
 
 GPU_DTYPE = getattr(torch, os.environ.get("LIAFSEQ_GPU_DTYPE", "float32"))

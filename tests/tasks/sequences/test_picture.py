@@ -30,7 +30,7 @@ def test_each_step_is_as_if_the_sequence_ended_there(
     monkeypatch.setattr(module, "_TOGETHER", 3)
     network = make(model, pooling=pooling, bidirectional=bidirectional, dropout=0.5)
     values = torch.tensor([1, 5, 2, 8, 0, 3, 3])[:, None]
-    found = trace(network, values)
+    found = trace(network, values, torch.arange(1, len(values) + 1))
     assert network.training  # as it was
     network.eval()
     for steps in range(1, len(values) + 1):

@@ -163,7 +163,7 @@ def test_the_picture_of_a_pair_ends_with_its_answer(pair_folder: Path) -> None:
     batch = trained.data.split(trained.config, "test").batch([1])
     reader, values = TEXT.reading(trained.network, batch)
     assert isinstance(reader, SecondReader)
-    found = trace(reader, values)
+    found = trace(reader, values, torch.arange(1, len(values) + 1))
     assert not trained.network.training
     assert len(found.state) == int(batch.lengths[1])
     with torch.no_grad():
