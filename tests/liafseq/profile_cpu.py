@@ -38,9 +38,9 @@ def profile(shape: str, model: str, rounds: int) -> None:
     grad = torch.randn(steps, batch, hidden)
     plain, passes = Pass.__call__, []
 
-    def timed(self: Pass, table: Any) -> None:
+    def timed(self: Pass, *arguments: Any) -> None:
         begin = time.perf_counter()
-        plain(self, table)
+        plain(self, *arguments)
         passes.append(time.perf_counter() - begin)
 
     Pass.__call__ = timed  # type: ignore[method-assign]
