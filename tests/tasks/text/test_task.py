@@ -216,4 +216,4 @@ def test_a_baseline_learns_the_questions_of_trec(tmp_path: Path) -> None:
     source = unpacked(path) / "sequences" / "text" / "trec"
     outcome = run(TEXT, TextConfig(source=str(source), model="gru"), tmp_path / "run")
     assert outcome.examples.test == {"trec": 500}
-    assert outcome.mean("accuracy") > 0.87
+    assert outcome.mean("accuracy") > 0.85
