@@ -24,7 +24,6 @@ NEURONS = {
     "gated": {"gate": "sigmoid", "normalize": True},
     "gated-tanh": {"gate": "tanh"},
 }
-FUNCTIONS = EMITS | {name: {"analog": True, "activation": name} for name in ACTIVATIONS}
 
 
 def spoilt(call, where):
@@ -47,12 +46,12 @@ def run(request):
 @pytest.mark.parametrize("where", ["input", "kept", "potential", "output"])
 @pytest.mark.parametrize(("steps", "hidden"), [(1, 5), (6, 40)])
 @pytest.mark.parametrize("reset", ["hard", "soft"])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", EMITS)
 @pytest.mark.parametrize("choices", NEURONS)
 def test_every_way_through_the_steps(run, choices, function, reset, steps, hidden, where):
     if function == "mlif":
         reset = "soft"
-    neuron = Neuron(**{"reset": reset, **NEURONS[choices], **FUNCTIONS[function]})
+    neuron = Neuron(**{"reset": reset, **NEURONS[choices], **EMITS[function]})
     if where == "output" and neuron.feedback != "output":
         where = "kept"
     call = spoilt(make_call(neuron, length=steps, hidden=hidden), where)
@@ -68,6 +67,16 @@ def test_every_way_through_the_steps(run, choices, function, reset, steps, hidde
     assert own.all() or alone or steps == 1
     assert not output[:, [0, 2, 3]].isnan().any()
     assert output.sum().isnan()
+
+
+@pytest.mark.covers(1)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("choices", NEURONS)
+def test_every_activation(run, choices, activation):
+    call = spoilt(make_call(Neuron(**NEURONS[choices], activation=activation)), "input")
+    output, y, u = run(call)
+    assert all(t[..., 1, 2].isnan().all() for t in (output[-1], y, u))
+    assert not output[:, [0, 2, 3]].isnan().any()
 
 
 @pytest.mark.parametrize("function", EMITS)

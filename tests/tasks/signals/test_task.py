@@ -280,4 +280,4 @@ def test_sounds_are_told_apart(tmp_path):
 @pytest.mark.exhaustive
 def test_gru_learns_the_digits(tmp_path):
     outcome = run(TASK, SignalsConfig(model="gru"), tmp_path / "run")
-    assert outcome.test["digits"].metrics["accuracy"] > 0.8
+    assert outcome.test["digits"].metrics["accuracy"] > 0.7

@@ -152,7 +152,7 @@ def test_published_data(inner, sizes, classes):
     path = Path(folder or ".") / "text_and_signals.tar.xz"
     if folder is None or not path.is_file():
         pytest.skip("LIAFSEQ_REFERENCE_DATA does not name a folder with text_and_signals.tar.xz")
-    config = TaggingConfig(source=str(place(path / inner)))
+    config = TaggingConfig(source=str(place(path / "sequences" / inner)))
     data = TASK.data(config)
     assert tuple(len(data.sentences(config, split)) for split in ("train", "valid", "test")) == sizes
     assert len(data.intents) == classes
