@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.sequences.task import SequenceTask
 from liafseq.tasks.synthetic.config import SyntheticConfig
-from liafseq.tasks.task import ACCURACY, LOSS, Mistake, Part, Tally
+from liafseq.tasks.task import ACCURACY, LOSS, Mistake, Tally
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Synthetic"]
 
 NEAR = 0.04
-"""A sum counts as right that is as near as this; Hochreiter and Schmidhuber 1997, section 5.4."""
+"""A sum that is nearer than this counts as right (Hochreiter and Schmidhuber 1997, section 5.4)."""
 
 
 class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):
-    """Problems that need memory; the sequences are generated.
-
-    The loss of adding is the squared error, of the others the cross entropy.
-    """
+    """Generated problems; the loss of adding is the squared error, of the others the cross entropy."""
 
     name = "synthetic"
     title = "synthetic problems"
@@ -32,12 +29,9 @@ class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):
     Config = SyntheticConfig
     metrics = (ACCURACY, LOSS)
 
-    def parts(self, config: SyntheticConfig) -> Sequence[Part]:
-        return (Part(config.problem, self.describe(config)),)
-
     def describe(self, config: SyntheticConfig) -> str:
-        longer = f", tested with {config.test_length}" if config.test_length else ""
-        return f"{config.problem}, length {config.length}{longer}"
+        other = f", at test {config.test_length}" if config.test_length else ""
+        return f"{config.problem}, length {config.length}{other}"
 
     def data(self, config: SyntheticConfig, kept: Any = None) -> SyntheticData:
         from liafseq.tasks.synthetic.data import SyntheticData
@@ -45,19 +39,10 @@ class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):
         return SyntheticData.of(config, kept)
 
     def network(self, config: SyntheticConfig, data: SyntheticData) -> nn.Module:
-        from liafseq.tasks.sequences.reader import Reader
+        from liafseq.tasks.sequences.reader import reader
 
-        return Reader(
-            config.model,
-            config.embedding_size if data.words else 2,
-            config.hidden_size,
-            len(data.classes),
-            words=len(data.words) or None,
-            num_layers=config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-            pooling="steps" if config.per_step else config.pooling,
-        )
+        inputs, words = (config.embedding_size, len(data.words)) if data.words else (2, None)
+        return reader(config, inputs, len(data.classes), words=words, per_step=config.per_step)
 
     def step(self, network: nn.Module, batch: Any) -> Tally:
         from liafseq.tasks.sequences.scores import squared_error
@@ -66,35 +51,32 @@ class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):
             return super().step(network, batch)
         said = network(batch.values, batch.lengths)[:, 0]
         near = (said - batch.target).abs() < NEAR
-        return squared_error(said, batch.target)._replace(sums=near.sum()[None])
+        return Tally(squared_error(said, batch.target).loss, len(said), near.sum()[None])
 
     def floor(self, config: SyntheticConfig) -> Mapping[str, float]:
-        """What the most frequent class scores, or that a sum is 1."""
+        """What the most frequent class scores; for adding, what the answer 1 does."""
         if config.problem != "adding":
             return super().floor(config)
         near = (self.data(config).split(config, "test").scored - 1).abs() < NEAR
-        return {config.problem: float(near.float().mean())}
+        return {config.about(): float(near.float().mean())}
 
     def predict(self, config: SyntheticConfig, data: SyntheticData, network: nn.Module, text: str) -> str:
-        """The answer to a sequence, or at each step that is asked for one.
-
-        Args:
-            config, data, network: of a run.
-            text: the steps with spaces between, as ``liafseq evaluate --errors`` shows them.
-        """
+        """The answer to a sequence, or those of the steps that ask; the steps have spaces between."""
         import torch
 
-        from liafseq.tasks.synthetic.problems import is_asked
+        from liafseq.tasks.synthetic.data import ASK
 
-        steps, values = data.read(text)
+        steps = text.split()
+        values = data.read(steps)
         with torch.no_grad():
-            said = network(values, torch.tensor([len(steps)]))
-        if not config.per_step:
-            return _named(said[0], data)
-        asked = [at for at in range(len(steps)) if is_asked(steps, at)]
-        if not asked:
-            raise ValueError(f"no step of the sequence asks for an answer: {text!r}")
-        return " ".join(_named(said[at, 0], data) for at in asked)
+            said = network(values, torch.tensor([len(steps)])).squeeze(1)
+        if config.per_step:
+            asks = [word == ASK or ("k" in word and word in steps[:at]) for at, word in enumerate(steps)]
+            if config.answers != "step" and not any(asks):
+                raise ValueError(f"no step asks for an answer, got {text!r}")
+            said = said[torch.tensor(asks) | (config.answers == "step")]
+        numbers = said.argmax(-1).tolist()
+        return " ".join([data.classes[at] for at in numbers] if data.words else [f"{said.item():.3f}"])
 
     def mistakes(
         self, config: SyntheticConfig, data: SyntheticData, network: nn.Module, split: str, part: str
@@ -102,24 +84,15 @@ class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):
         examples = data.split(config, split)
         for row in range(len(examples)):
             text, _ = data.shown(config, split, row)
-            given = self.predict(config, data, network, text).split()
-            right = examples.target[row]
-            if data.words:
-                expected = [data.classes[at] for at in right[right >= 0].reshape(-1).tolist()]
-                wrong = expected != given
-            else:
-                expected = [f"{right:.3f}"]
-                wrong = abs(float(right) - float(given[0])) >= NEAR
-            if wrong:
-                yield Mistake(part, row, text, " ".join(expected), " ".join(given))
+            given, right = self.predict(config, data, network, text), examples.target[row]
+            names = (
+                [data.classes[at] for at in right[right >= 0].tolist()] if data.words else [f"{right:.3f}"]
+            )
+            expected = " ".join(names)
+            if expected != given if data.words else abs(float(given) - float(expected)) >= NEAR:
+                yield Mistake(part, row, text, expected, given)
 
-    def trace(
-        self, config: SyntheticConfig, data: SyntheticData, network: nn.Module, example: int, **options: Any
-    ) -> tuple[bytes, str]:
+    def trace(self, config: SyntheticConfig, data: Any, *given: Any, **options: Any) -> tuple[bytes, str]:
         if not data.words:
             raise ValueError("adding has no pictures: its answer is a number, not a class")
-        return super().trace(config, data, network, example, **options)
-
-
-def _named(said: Any, data: SyntheticData) -> str:
-    return data.classes[int(said.argmax())] if data.words else f"{float(said[0]):.3f}"
+        return super().trace(config, data, *given, **options)
