@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from liafseq.tasks.models import ModelSpec, build_layer, states
 
-__all__ = ["Reader", "unpacked"]
+__all__ = ["Reader", "reader", "unpacked"]
 
 
 class Reader(nn.Module):
@@ -103,6 +103,26 @@ class Reader(nn.Module):
 
     def _vectors(self, values: Tensor) -> Tensor:
         return values if self.embedding is None else self.dropout(self.embedding(values))
+
+
+def reader(
+    config: Any, inputs: int, outputs: int, *, words: int | None = None, per_step: bool = False
+) -> Reader:
+    """The network of a run whose settings are the usual ones.
+
+    Args:
+        config: of the run; with ``bidirectional`` and ``pooling``.
+        inputs, outputs, words: of :class:`Reader`.
+        per_step: whether steps have answers; then nothing is pooled.
+    """
+    return Reader(
+        config.model, inputs, config.hidden_size, outputs,
+        words=words,
+        num_layers=config.num_layers,
+        bidirectional=config.bidirectional,
+        dropout=config.dropout,
+        pooling="steps" if per_step else config.pooling,
+    )  # fmt: skip
 
 
 def unpacked(outputs: Any) -> Tensor:

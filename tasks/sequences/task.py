@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from liafseq.tasks.config import Config
-from liafseq.tasks.task import Mistake, Tally, Task
+from liafseq.tasks.task import Mistake, Part, Tally, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +54,9 @@ class SequenceTask(Task[C, D], Generic[C, D]):
     """
 
     most_steps: ClassVar[int] = 340
+
+    def parts(self, config: C) -> Sequence[Part]:
+        return (Part(config.about(), self.describe(config)),)
 
     def examples(self, config: C, data: D, split: str, part: str | None = None) -> SequenceExamples:
         return data.split(config, split)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.sequences.scores import CLASS_METRICS
 from liafseq.tasks.sequences.task import SequenceTask
 from liafseq.tasks.signals.config import DIGITS, SignalsConfig
-from liafseq.tasks.task import Mistake, Part
+from liafseq.tasks.task import Mistake
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,9 +30,6 @@ class Signals(SequenceTask[SignalsConfig, "SignalData"]):
     metrics = CLASS_METRICS
     most_steps = 136
 
-    def parts(self, config: SignalsConfig) -> Sequence[Part]:
-        return (Part(config.about(), self.describe(config)),)
-
     def describe(self, config: SignalsConfig) -> str:
         name = (
             "scikit-learn's digits, a pixel a step"
@@ -47,18 +44,9 @@ class Signals(SequenceTask[SignalsConfig, "SignalData"]):
         return SignalData.of(config, kept)
 
     def network(self, config: SignalsConfig, data: SignalData) -> nn.Module:
-        from liafseq.tasks.sequences.reader import Reader
+        from liafseq.tasks.sequences.reader import reader
 
-        return Reader(
-            config.model,
-            len(data.mean),
-            config.hidden_size,
-            len(data.classes),
-            num_layers=config.num_layers,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout,
-            pooling="steps" if data.per_step else config.pooling,
-        )
+        return reader(config, len(data.mean), len(data.classes), per_step=data.per_step)
 
     def predict(self, config: SignalsConfig, data: SignalData, network: nn.Module, text: str) -> str:
         """The class of each signal in a file, a line each; or of one signal, whose values are given.
