@@ -99,3 +99,10 @@ def test_text_own_file(run) -> None:
     assert number(gru, "%") > 95
     assert (good, bad) == ("a lovely old film: five stars", "the story was awful: one stars")
     assert number(mistakes, " mistakes") < 6
+
+
+def test_synthetic_copying(run) -> None:
+    gru, lif, gated, said = run("synthetic_copying")
+    assert number(gru, "% of the symbols") > 60
+    assert number(gated, "% of the symbols") > 60 > number(lif, "% of the symbols")
+    assert said.startswith("2 0 1 3: ")
