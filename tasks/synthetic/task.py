@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Synthetic"]
 
 NEAR = 0.04
-"""A sum that is nearer than this counts as right (Hochreiter and Schmidhuber 1997, section 5.4)."""
+"""A sum that is nearer than this counts as right (Hochreiter and Schmidhuber 1997, experiment 4)."""
 
 
 class Synthetic(SequenceTask[SyntheticConfig, "SyntheticData"]):

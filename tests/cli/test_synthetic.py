@@ -14,7 +14,8 @@ def test_train_evaluate_predict_show_compare(call, tmp_path, monkeypatch) -> Non
     assert trained.exit_code == 0, trained.output
     assert trained.stdout.splitlines()[0].split() == ["model", "copying10", "loss"]
     assert json.loads(call("evaluate", "run", "--json").stdout)["scores"]["copying10"]["count"] == 40
-    assert "10 wrong" in call("evaluate", "run", "--errors", 2).output
+    assert call("evaluate", "run", "--errors", "wrong.csv").exit_code == 0
+    assert Path("wrong.csv").read_text().startswith("run,part,index,example,expected,given")
     assert len(call("predict", "run", "1 2 3 4 - - ? ? ? ?").stdout.split()) == 4
     assert call("show", "run", "--example", 1).exit_code == 0
     assert Path("run/show-1.png").read_bytes().startswith(b"\x89PNG")
