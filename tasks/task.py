@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from liafseq.tasks.models import ModelSpec
     from liafseq.tasks.training.batches import Batches, Examples
 
-__all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task", "find",
-           "installed", "names"]  # fmt: skip
+__all__ = ["ACCURACY", "LOSS", "Metric", "Mistake", "Part", "Sums", "Tally", "Task",
+           "check_example", "find", "installed", "names"]  # fmt: skip
 
 GROUP = "liafseq.tasks"
 
@@ -339,6 +339,12 @@ class Task(Generic[C, D]):
     def metric(self) -> Metric:
         """The metric that decides."""
         return self.metrics[0]
+
+
+def check_example(example: int, count: int, what: str) -> None:
+    """Sees that there is an example of this number; ``what`` says of which, as ``"test questions"``."""
+    if not 0 <= example < count:
+        raise ValueError(f"example must be from 0 to {count - 1} ({what}), got {example}")
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.babi.encode import Batch, SentenceBatch
 from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
+from liafseq.tasks.task import check_example
 
 if TYPE_CHECKING:
     import torch
@@ -66,8 +67,7 @@ def picture(
         ValueError: no such question.
     """
     questions = data.questions(config, split, (int(part.removeprefix("task ")),))
-    if not 0 <= example < len(questions):
-        raise ValueError(f"example must be from 0 to {len(questions) - 1} ({split} questions), got {example}")
+    check_example(example, len(questions), f"{split} questions")
     vocabulary = data.vocabulary
     batch = questions.batch([example])
     found = trace(network.float(), batch)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.report.trace import Trace, draw, spikes_of, verdict
+from liafseq.tasks.task import check_example
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,10 +86,7 @@ def picture(
         ValueError: no such recording.
     """
     recordings = data.split(config, split)
-    if not 0 <= example < len(recordings):
-        raise ValueError(
-            f"example must be from 0 to {len(recordings) - 1} ({split} recordings), got {example}"
-        )
+    check_example(example, len(recordings), f"{split} recordings")
     batch = recordings.batch([example])
     return drawn(
         config, network, batch.frames, int(batch.label[0]), data.classes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.config import replace
@@ -10,7 +10,7 @@ from liafseq.tasks.dvs.net import has_synapse
 from liafseq.tasks.images.config import ImagesConfig
 from liafseq.tasks.models import ModelSpec
 from liafseq.tasks.sequences.task import SequenceTask
-from liafseq.tasks.task import Study, Task
+from liafseq.tasks.task import Part, Study, Task, check_example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,9 @@ class Images(SequenceTask[ImagesConfig, "ImagesData"]):
         alike = model.name == "conv-relu" and config.coding == "direct"
         synapse = config.synapse and has_synapse(model.model())
         return replace(config, model=model, synapse=synapse, **({"steps": 1} if alike else {}))
+
+    def parts(self, config: ImagesConfig) -> Sequence[Part]:
+        return (Part(self.name, self.title),)
 
     def data(self, config: ImagesConfig, kept: Any = None) -> ImagesData:
         from liafseq.tasks.images.data import ImagesData
@@ -97,8 +100,7 @@ class Images(SequenceTask[ImagesConfig, "ImagesData"]):
         from liafseq.tasks.dvs.show import drawn
 
         examples = data.split(config, split)
-        if not 0 <= example < len(examples):
-            raise ValueError(f"example must be from 0 to {len(examples) - 1} ({split} images), got {example}")
+        check_example(example, len(examples), f"{split} images")
         frames, _, target = examples.batch([example])
         return drawn(
             config, network, frames, int(target[0]), data.classes,

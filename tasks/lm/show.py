@@ -14,6 +14,7 @@ from liafseq.tasks.lm.network import going_on, reading
 from liafseq.tasks.models import states
 from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
 from liafseq.tasks.report.trace import spikes_of
+from liafseq.tasks.task import check_example
 
 __all__ = ["continued", "picture", "surprising"]
 
@@ -76,8 +77,7 @@ def picture(
     gave to what comes next; and what it shows in a line."""
     numbers = torch.from_numpy(data.numbers(config, split)).long()
     count = -(-(len(numbers) - 1) // PIECE)
-    if not 0 <= example < count:
-        raise ValueError(f"example must be from 0 to {count - 1} ({split} pieces of {PIECE}), got {example}")
+    check_example(example, count, f"{split} pieces of {PIECE}")
     start = example * PIECE
     piece, target = numbers[start : start + PIECE + 1][:-1], numbers[start + 1 : start + PIECE + 1]
     state = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from liafseq.tasks.config import Config
-from liafseq.tasks.task import Mistake, Part, Tally, Task
+from liafseq.tasks.task import Mistake, Part, Tally, Task, check_example
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -109,10 +109,7 @@ class SequenceTask(Task[C, D], Generic[C, D]):
         from liafseq.tasks.sequences.picture import picture
 
         examples = data.split(config, split)
-        if not 0 <= example < len(examples):
-            raise ValueError(
-                f"example must be from 0 to {len(examples) - 1} ({split} {self.word}), got {example}"
-            )
+        check_example(example, len(examples), f"{split} {self.word}")
         batch = examples.batch([example])
         reader, values = self.reading(network, batch)
         _, steps = data.shown(config, split, example)

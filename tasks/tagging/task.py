@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from liafseq.tasks.sequences.task import SequenceTask
 from liafseq.tasks.tagging.config import PYTHON, TaggingConfig
 from liafseq.tasks.tagging.spans import METRICS
-from liafseq.tasks.task import Mistake, Part, Sums, Tally
+from liafseq.tasks.task import Mistake, Part, Sums, Tally, check_example
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -127,10 +127,7 @@ class Tagging(SequenceTask[TaggingConfig, "TaggingData"]):
         from liafseq.tasks.tagging.show import picture
 
         sentences = data.sentences(config, split)
-        if not 0 <= example < len(sentences):
-            raise ValueError(
-                f"example must be from 0 to {len(sentences) - 1} ({split} sentences), got {example}"
-            )
+        check_example(example, len(sentences), f"{split} sentences")
         what = f"{part}, {split} sentence {example}"
         return picture(config, data, network, sentences[example], what=what, neurons=neurons)
 
