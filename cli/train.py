@@ -117,6 +117,8 @@ def _tell(task: Task[Any, Any], config: Any, outcome: Outcome, floor: Any, folde
         f"Test {metric.words}{metric.unit_words} of {count:,} {task.word}; {outcome.parameters:,} weights; "
         f"best epoch {outcome.best_epoch}."
     )
+    if outcome.left_out:
+        print(f"Left out: {outcome.left_out} training steps whose gradient was not finite.")
     if floor:
         shares = ", ".join(f"{metric.text(value)} ({name})" for name, value in floor.items())
         print(f"Always the {task.constant}: {shares}.")

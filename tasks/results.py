@@ -94,7 +94,10 @@ class RunTime(Value):
 
 
 class Outcome(Value):
-    """The result of a run: its scores, by part, of the best epoch by validation."""
+    """The result of a run: its scores, by part, of the best epoch by validation.
+
+    ``left_out`` counts the training steps whose gradient was not finite; they changed nothing.
+    """
 
     model: str
     seed: int
@@ -108,6 +111,7 @@ class Outcome(Value):
     cost: Cost | None
     facts: dict[str, float]
     time: RunTime
+    left_out: int = 0
 
     def mean(self, metric: str) -> float | None:
         """The mean over the parts of the test data that have it; None for a run that has not read them."""

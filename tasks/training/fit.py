@@ -60,6 +60,7 @@ class Fitted:
     network: nn.Module
     best: Epoch
     epochs_run: int
+    left_out: int
     valid: Score
     seconds: float
     first_step_seconds: float
@@ -140,7 +141,9 @@ def fit(
         started = time.perf_counter()
         # One stream per rank, so that dropout differs between the processes.
         torch.manual_seed(_mixed(config.seed, epoch, fabric.global_rank))
-        loss = _one_epoch(epoch, wrapped, optimizer, train, step, config, fabric, log, metric, progress)
+        loss, left_out = _one_epoch(
+            epoch, wrapped, optimizer, train, step, config, fabric, log, metric, progress
+        )
         sums = _sums(wrapped, valid, step, fabric) if math.isfinite(loss) else None
         if sums is None or not math.isfinite(sums.loss):
             raise FloatingPointError(
@@ -157,6 +160,7 @@ def fit(
                 valid=score.metrics,
                 learning_rate=rate(config, epoch * len(train) - 1, steps),
                 seconds=round(time.perf_counter() - started, 3),
+                left_out=left_out,
             )
         )
         if best_epoch(log, metric).epoch == epoch:
@@ -173,6 +177,7 @@ def fit(
         network=wrapped,
         best=found,
         epochs_run=len(log),
+        left_out=sum(line.left_out for line in log),
         valid=Score(count=valid.examples, loss=found.valid_loss, metrics=found.valid),
         seconds=round(sum(line.seconds for line in log), 3),
         first_step_seconds=first_step,
@@ -231,10 +236,10 @@ def _one_epoch(
     log: Sequence[Epoch],
     metric: Metric,
     progress: Callable[[Progress], None] | None,
-) -> float:
-    """Trains for one epoch; the mean loss."""
+) -> tuple[float, int]:
+    """Trains for one epoch; the mean loss, and how many steps were left out."""
     network.train()
-    told = 0.0
+    told, left_out = 0.0, 0
     batches, world = len(train), fabric.world_size
     total = _Total(fabric)
     state = None
@@ -253,9 +258,10 @@ def _one_epoch(
             examples = everyone / world
         optimizer.zero_grad()
         fabric.backward(tally.loss / examples)
-        if config.clip > 0:
-            fabric.clip_gradients(network, optimizer, max_norm=config.clip, error_if_nonfinite=False)
-        optimizer.step()
+        if _clipped(network, optimizer, config.clip, fabric):
+            optimizer.step()
+        else:
+            left_out += 1
         total.add(tally)
         now = time.monotonic()
         # Not at every batch: reading the loss makes a GPU wait.
@@ -264,7 +270,20 @@ def _one_epoch(
             valid = metric.text(log[-1].valid[metric.name], unit=True) if log else None
             progress(Progress(epoch, config.epochs, number + 1, batches, total.mean_loss(), valid))
     sums = total.sums()
-    return sums.loss / sums.count
+    return sums.loss / sums.count, left_out
+
+
+def _clipped(network: nn.Module, optimizer: Any, clip: float, fabric: Fabric) -> bool:
+    """Clips the gradients; whether a step may follow.
+
+    Over a thousand steps the gradient of a spiking layer can overflow. Clipped, it would be NaN, and all
+    weights after it; left out, as at loss scaling (Micikevicius et al. 2018, arXiv:1710.03740), it costs a
+    step. All processes have the same gradients.
+    """
+    if clip <= 0:
+        return True
+    norm: Any = fabric.clip_gradients(network, optimizer, max_norm=clip, error_if_nonfinite=False)
+    return bool(torch.isfinite(norm))
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -17,7 +17,10 @@ METRICS = "metrics.jsonl"
 
 
 class Epoch(Value):
-    """What an epoch (from 1) did: mean losses, validation metrics by name."""
+    """What an epoch (from 1) did: mean losses, validation metrics by name.
+
+    ``left_out`` counts the steps whose gradient was not finite; they changed nothing.
+    """
 
     epoch: int
     loss: float
@@ -25,6 +28,7 @@ class Epoch(Value):
     valid: dict[str, float]
     learning_rate: float
     seconds: float
+    left_out: int = 0
 
 
 def best_epoch(log: Sequence[Epoch], metric: Metric) -> Epoch:

@@ -118,6 +118,7 @@ def _train(
             valid=fitted.valid,
             best_epoch=fitted.best.epoch,
             epochs_run=fitted.epochs_run,
+            left_out=fitted.left_out,
             parameters=sum(parameter.numel() for parameter in network.parameters()),
             examples=Counts(
                 train=train.examples,

@@ -244,6 +244,22 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_best(tmp_path, where):
     assert len(metrics_of(tmp_path)) == 1
 
 
+def test_a_step_whose_gradient_overflows_is_left_out_and_told(tmp_path):
+    calls = []
+
+    def overflows(model, batch):
+        found = step(model, batch)
+        calls.append(model.training)
+        if sum(calls) == 3:  # an infinite gradient of a finite loss, as after a thousand steps
+            found.loss.register_hook(lambda gradient: gradient * math.inf)
+        return found
+
+    model, outcome = train(tmp_path, step=overflows, epochs=2)
+    assert outcome.left_out == 1
+    assert [entry.left_out for entry in metrics_of(tmp_path)] == [1, 0]
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
 def test_progress(tmp_path, monkeypatch):
     monkeypatch.setattr("liafseq.tasks.training.fit._PROGRESS_SECONDS", -1)
     told = []
