@@ -14,7 +14,7 @@ from liafseq.tasks.training.log import log_text, reached, read_log
 
 def line(epoch: int, accuracy: float = 0.5) -> str:
     content = {"epoch": epoch, "loss": 1.0, "valid_loss": 2.0, "valid": {"accuracy": accuracy}}
-    return json.dumps({**content, "learning_rate": 0.1, "seconds": 3.0})
+    return json.dumps({**content, "learning_rate": 0.1, "seconds": 3.0, "left_out": 0})
 
 
 def test_lines_are_read_in_order(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_gru_learns_easy_questions(finished: Finished) -> None:
     assert (best.valid, best.valid_loss) == (outcome.valid.metrics, outcome.valid.loss)
     assert lines[-1].loss < 0.2 < lines[0].loss
     first = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
-    assert set(first) == {"epoch", "loss", "valid_loss", "valid", "learning_rate", "seconds"}
+    assert set(first) == {"epoch", "loss", "valid_loss", "valid", "learning_rate", "seconds", "left_out"}
     assert set(first["valid"]) == {"accuracy"}
     assert sum(line.seconds for line in lines) == pytest.approx(outcome.time.train_seconds, abs=0.01)
     assert outcome.time.first_step_seconds > 0
