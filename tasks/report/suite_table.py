@@ -120,11 +120,13 @@ def equal(suite: Suite) -> list[tuple[str, str]]:
         )
     ]
     for name, by_task in facts.items():
-        texts = list(dict.fromkeys(by_task.values()))
-        if len(texts) == 1:
-            found.append((name, f"{texts[0]}, on every task."))
+        alike: dict[str, list[str]] = {}
+        for task, text in by_task.items():
+            alike.setdefault(text, []).append(task)
+        if len(alike) == 1:
+            found.append((name, f"{next(iter(alike))}, on every task."))
         else:
-            found.append((name, "; ".join(f"{task}: {text}" for task, text in by_task.items()) + "."))
+            found.append((name, "; ".join(f"{listed(on)}: {text}" for text, on in alike.items()) + "."))
     found.append(("Time", "not held equal: training tells how long each model took beside the first."))
     return found
 
