@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
 
+from liafseq._modules.carried import carry, left_behind, tie, torn
 from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
 from liafseq.layers import DALIF, LIAF, LIF, MLIF
 
@@ -56,33 +58,44 @@ def _replacement(name: str, old: nn.Module, neuron: str, options: dict[str, Any]
         )
     else:
         return None
-    return new.train(old.training)
+    carry(old, new)
+    return new
 
 
-def replace_rnn(model: nn.Module, neuron: str = "liaf", **options: Any) -> dict[str, nn.Module]:
+def replace_rnn(
+    model: nn.Module, neuron: str = "liaf", *, strict: bool = True, dry_run: bool = False, **options: Any
+) -> dict[str, nn.Module]:
     """Put spiking layers in the place of every nn.RNN, nn.GRU, nn.LSTM and their cells, in place.
 
     Sizes, depth, direction, bias, dropout, batch_first, device, dtype and training mode are those of the
-    replaced module; weights are new, drawn from torch's random numbers. The state keeps the
-    format that the code around it expects: the pair ``(h, c)`` where an LSTM was, one tensor
-    (the membrane potential) where a GRU or RNN was. A module that occurs several times stays
-    shared. Make the optimiser after the replacement: the parameters are new.
+    replaced module; weights are new, drawn from torch's random numbers. What is frozen stays frozen, forward
+    and backward hooks go over, a module that occurs several times stays shared, and so do weights of the
+    same name that two replaced modules share. The state keeps the format that the code around it expects:
+    the pair ``(h, c)`` where an LSTM was, one tensor (the membrane potential) where a GRU or RNN was. Make
+    the optimiser after the replacement: the parameters are new.
 
-    In the one-tensor format the state is the membrane potential u and *not* the last output, so
-    code that reads an answer from ``h_n`` reads u; ``layer.emit(h_n[-1])`` is the output of u.
+    In the one-tensor format the state is the membrane potential u and *not* the last output. So
+    ``output[-1] == h_n[-1]``, which holds of nn.GRU and which some code asserts, does not hold:
+    ``layer.emit(h_n[-1])`` is the output of u. One tensor of the GRU's shape cannot be both, because u does
+    not follow from the output. Code that reads an answer from ``h_n`` reads u.
 
     Args:
         model: any module; changed in place.
         neuron: ``"liaf"``, ``"lif"``, ``"dalif"`` or ``"mlif"``.
+        strict: refuse to replace a module that has what a new layer cannot take over: a subclass's methods,
+            parametrizations, weight_norm, masks of pruning, weights that something else computes (AWD-LSTM's
+            WeightDrop), hooks on weights or state dicts, weights shared with a module that stays. False: a
+            warning tells what is lost.
+        dry_run: change nothing; the result lists what would be replaced.
         options: neuron options for the layers and cells, such as ``decay=0.1``.
 
     Returns:
-        qualified name -> the module that was replaced, in the model's order; empty where there
-        was none.
+        qualified name -> the module that was replaced, in the model's order; empty, with a warning, where
+        there was none.
 
     Raises:
-        ValueError: unknown neuron, a layer with ``proj_size``, or an option's value; the model
-            is then as it was.
+        ValueError: unknown neuron, a layer with ``proj_size``, an option's value, or, if ``strict``, what
+            would be lost; the model is then as it was.
         TypeError: ``model`` is itself a recurrent layer (nothing holds it: construct the layer
             instead), or an option that the neuron does not have.
 
@@ -120,6 +133,20 @@ def replace_rnn(model: nn.Module, neuron: str = "liaf", **options: Any) -> dict[
                     continue
                 made[id(child)] = new
             places.append((name, parent, child_name, child))
-    for _, parent, child_name, child in places:
-        parent._modules[child_name] = made[id(child)]
-    return {name: child for name, _, _, child in places}
+    replaced = {name: child for name, _, _, child in places}
+    if not replaced:
+        warnings.warn("the model has no nn.RNN, nn.GRU, nn.LSTM, nor cells of these: nothing is replaced",
+                      stacklevel=2)  # fmt: skip
+    first = {id(child): (name, child) for name, child in reversed(replaced.items())}
+    lost = [(name, phrase) for name, child in first.values() for phrase in left_behind(child)]
+    lost += torn(model, first.values())
+    if lost:
+        text = "; ".join(f"{name}: the new layer would lose {phrase}" for name, phrase in sorted(lost))
+        if strict:
+            raise ValueError(f"{text}. Take it off before, or give strict=False to lose it")
+        warnings.warn(text, stacklevel=2)
+    if not dry_run:
+        tie((child, made[id(child)]) for _, child in first.values())
+        for _, parent, child_name, child in places:
+            parent._modules[child_name] = made[id(child)]
+    return replaced

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from liafseq import DALIF, LIAF, LIF, MLIF, LIAFCell, LIFCell, replace_rnn
@@ -138,7 +139,6 @@ def test_the_replaced_modules_come_back_with_their_names():
     assert all(replaced[n] is old[n] for n in old)
     assert isinstance(model["a"], LIF)
     assert isinstance(model["b"][0], LIFCell)
-    assert replace_rnn(model, "liaf") == {}
 
 
 def test_sizes_bias_dtype_mode_and_options_carry_over():
@@ -169,11 +169,12 @@ def test_single_layer_dropout_is_kept_without_a_second_warning():
     assert model[0].dropout == 0.5
 
 
-def test_subclasses_are_replaced():
+def test_a_subclass_without_methods_is_replaced():
     class MyCell(nn.LSTMCell):
-        pass
+        def __init__(self):
+            super().__init__(2, 3, bias=False)
 
-    model = nn.ModuleDict({"cell": MyCell(2, 3, bias=False)})
+    model = nn.ModuleDict({"cell": MyCell()})
     replace_rnn(model)
     assert isinstance(model["cell"], LIAFCell)
     assert model["cell"].bias is False
@@ -208,3 +209,137 @@ def test_a_bare_layer_and_other_things_are_refused():
         replace_rnn(nn.GRU(2, 3))
     with pytest.raises(TypeError, match=r"model should be an nn.Module, got: list"):
         replace_rnn([nn.GRU(2, 3)])
+
+
+class Doubled(nn.LSTM):
+    def forward(self, input, hx=None):
+        output, state = super().forward(input, hx)
+        return 2 * output, state
+
+
+class WeightDrop(nn.Module):
+    """As in AWD-LSTM: the weight that the layer uses is a thinned copy, made anew at each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.module = nn.LSTM(2, 3)
+        self.weight_raw = nn.Parameter(self.module._parameters.pop("weight_hh_l0").data)
+        self.module.weight_hh_l0 = F.dropout(self.weight_raw, 0.5)
+
+
+class Parts(nn.LSTM):
+    def __init__(self):
+        super().__init__(2, 3)
+        self.norm = nn.LayerNorm(3)
+        self.scale = 2
+
+
+def normalised():
+    layer = nn.LSTM(2, 3)
+    nn.utils.parametrizations.orthogonal(layer, "weight_hh_l0")
+    return layer
+
+
+def pruned():
+    layer = nn.GRU(2, 3)
+    prune.l1_unstructured(layer, "weight_hh_l0", 0.5)
+    return layer
+
+
+def hooked():
+    layer = nn.GRUCell(2, 3)
+    layer.weight_hh.register_hook(lambda gradient: gradient)
+    return layer
+
+
+def told():
+    layer = nn.LSTM(2, 3)
+    layer.register_state_dict_post_hook(lambda *_: None)
+    return layer
+
+
+def tied():
+    model = nn.ModuleDict({"rnn": nn.RNN(3, 3), "head": nn.Linear(3, 3, bias=False)})
+    model["head"].weight = model["rnn"].weight_hh_l0
+    return model
+
+
+LOST = [
+    (lambda: nn.ModuleDict({"rnn": Doubled(2, 3)}), "rnn: .* what the class Doubled defines \\(forward\\)"),
+    (WeightDrop, "module: .* what computes weight_hh_l0, which is no parameter"),
+    (lambda: nn.ModuleDict({"rnn": Parts()}), "rnn: .* what was added to it \\(scale, norm\\)"),
+    (lambda: nn.Sequential(normalised()), "0: .* the parametrization of weight_hh_l0"),
+    (lambda: nn.Sequential(pruned()), "0: .* L1Unstructured, which makes its weights"),
+    (lambda: nn.Sequential(hooked()), "0: .* the hook on weight_hh"),
+    (lambda: nn.Sequential(told()), "0: .* its hooks on state dicts"),
+    (tied, "rnn: .* that its weight_hh_l0 is head.weight"),
+]
+
+
+@pytest.mark.parametrize(("make", "match"), LOST)
+def test_what_cannot_be_carried_is_refused_or_with_strict_false_lost_with_a_warning(make, match):
+    model = make()
+    before = dict(model.named_modules())
+    with pytest.raises(ValueError, match=match) as raised:
+        replace_rnn(model)
+    assert str(raised.value).count("would lose") == 1
+    assert dict(model.named_modules()) == before
+    with pytest.raises(ValueError, match=match):
+        replace_rnn(model, dry_run=True)
+    with pytest.warns(UserWarning, match=match):
+        assert len(replace_rnn(model, strict=False)) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_old_weight_norm_is_refused():
+    model = nn.Sequential(nn.utils.weight_norm(nn.LSTM(2, 3), "weight_hh_l0"))
+    with pytest.raises(ValueError, match="0: the new layer would lose WeightNorm, which makes its weights"):
+        replace_rnn(model)
+
+
+def test_frozen_stays_frozen():
+    model = nn.ModuleList([nn.GRU(2, 3), nn.LSTM(2, 3, bidirectional=True), nn.LSTM(2, 3)])
+    model[0].requires_grad_(False)
+    model[1].weight_ih_l0_reverse.requires_grad_(False)
+    replace_rnn(model, "dalif")
+    assert not any(weight.requires_grad for weight in model[0].parameters())
+    assert [n for n, weight in model[1].named_parameters() if not weight.requires_grad] == [
+        "weight_ih_l0_reverse"
+    ]
+    assert all(weight.requires_grad for weight in model[2].parameters())
+
+
+def test_hooks_go_over_and_their_handles_remove_them():
+    model, seen = nn.Sequential(nn.LSTM(2, 3)), []
+    handles = [
+        model[0].register_forward_pre_hook(lambda *_: seen.append("before")),
+        model[0].register_forward_hook(lambda *_, **__: seen.append("after"), with_kwargs=True),
+        model[0].register_full_backward_hook(lambda *_: seen.append("backward")),
+    ]
+    replace_rnn(model)
+    model[0](torch.ones(4, 1, 2, requires_grad=True))[0].sum().backward()
+    assert seen == ["before", "after", "backward"]
+    for handle in handles:
+        handle.remove()
+    model[0](torch.ones(4, 1, 2))
+    assert len(seen) == 3
+
+
+def test_weights_that_two_layers_share_stay_shared():
+    model = nn.ModuleList([nn.GRU(2, 3), nn.GRU(2, 3)])
+    model[1].weight_ih_l0 = model[0].weight_ih_l0
+    replace_rnn(model)
+    assert model[1].weight_ih_l0 is model[0].weight_ih_l0
+    assert model[1].weight_hh_l0 is not model[0].weight_hh_l0
+
+
+def test_a_dry_run_changes_nothing():
+    model = nn.Sequential(nn.GRU(2, 3), nn.Tanh())
+    old = model[0]
+    assert replace_rnn(model, "lif", dry_run=True) == {"0": old}
+    assert model[0] is old
+
+
+def test_a_model_without_recurrent_layers_is_told():
+    with pytest.warns(UserWarning, match="nothing is replaced"):
+        assert replace_rnn(nn.Sequential(nn.Linear(2, 3))) == {}
