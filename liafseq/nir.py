@@ -25,8 +25,8 @@ our layers are steps. What corresponds is the forward Euler step of length dt, a
 
 Read the other way, voltages are counted from v_leak: theta = v_threshold - v_leak, and the membrane starts at
 v_leak, which is where norse starts. A layer with a leak starts at v_0 = 0, which NIR cannot say: what NIR has
-is this layer with a first state of zeros, ``layer(x, (zeros, zeros))``. alpha of DA-LIF may be negative (tau < dt):
-that is an Euler step and nothing else.
+is this layer with a first state of zeros, ``layer(x, (zeros, zeros))``. alpha of DA-LIF may be negative
+(tau < dt): that is an Euler step and nothing else.
 
 Feedback of a CubaLIF goes through its synapse. No layer has this; it becomes a module that steps in torch
 operations. Our convolutional layers with both synapse and feedback, which bypasses the synapse, are refused.
@@ -79,9 +79,9 @@ def to_nir(
     """A graph of NIR of a layer, or of modules one behind the other; see ``liafseq.nir`` for the equations.
 
     What it takes: ``LIF``, ``DALIF``, ``ConvLIF``, ``ConvDALIF``; nn.Linear, nn.Conv2d, nn.Flatten,
-    nn.AvgPool2d (with ``divisor_override=1`` a sum), nn.LPPool2d of norm 1 (a sum), nn.Dropout and nn.Identity
-    (nothing); nn.Sequential of these; and what ``from_nir`` gives. Modules that know no time are applied to each
-    step, as by ``over_time``. The values are copied.
+    nn.AvgPool2d (with ``divisor_override=1`` a sum), nn.LPPool2d of norm 1 (a sum), nn.Dropout and
+    nn.Identity (nothing); nn.Sequential of these; and what ``from_nir`` gives. Modules that know no time are
+    applied to each step, as by ``over_time``. The values are copied.
 
     Args:
         modules: a module, or several in the order in which the data go through them.
@@ -90,8 +90,8 @@ def to_nir(
         dt: the time step, to which the time constants are relative; also kept in the graph's metadata.
             snnTorch reads graphs with 1e-4, norse with 1e-3 unless told otherwise.
         resistance: ``"layer"``: the weights are the layer's own, R is what its gain asks for; ``"one"``:
-            R = 1, which norse expects; ``"tau/dt"``: R = tau/dt, which snnTorch expects. In the last two the weights
-            take up the difference.
+            R = 1, which norse expects; ``"tau/dt"``: R = tau/dt, which snnTorch expects. In the last two the
+            weights take up the difference.
 
     Returns:
         an ``nir.NIRGraph``; ``nir.write(path, graph)`` writes it to a file.
@@ -146,10 +146,11 @@ def from_nir(
 ) -> Network:
     """Layers of a graph of NIR; see ``liafseq.nir`` for the equations.
 
-    What it takes: LIF, CubaLIF and IF, each with at most one Linear, Affine or Conv2d that feeds it back; Linear,
-    Affine, Conv2d, Scale, Flatten, AvgPool2d, SumPool2d; graphs within the graph. Neurons with the weights
-    before them become ``LIF`` (``DALIF`` where a decay is negative) or ``ConvLIF``; neurons alone, and
-    CubaLIF, a convolution of kernel 1. The rest become torch's modules.
+    What it takes: LIF, CubaLIF and IF, each with at most one Linear, Affine or Conv2d that feeds it back;
+    Linear, Affine, Conv2d, Scale, Flatten, AvgPool2d, SumPool2d; graphs within the graph. Neurons with the
+    weights before them become ``LIF`` (``DALIF`` where a decay is negative) or ``ConvLIF``; neurons alone,
+    and CubaLIF, a convolution of kernel 1. The rest become torch's modules. A neuron whose numbers are
+    scalars has those of all.
 
     Args:
         graph: an ``nir.NIRGraph``, or the path of a file; what it holds is checked, as it may be anybody's.

@@ -23,8 +23,8 @@ def _above(threshold: Array, dtype: Any) -> Array:
     return np.where(near > threshold, near, np.nextafter(near, np.array(np.inf, dtype)))
 
 
-def _finite(node: Any) -> dict[str, Array]:
-    """A neuron's arrays, all of one shape and finite."""
+def _finite(node: Any, wanted: tuple[int, ...]) -> dict[str, Array]:
+    """A neuron's arrays, all finite and of that shape; single numbers stand for all neurons."""
     names = [name for name in node.__dataclass_fields__ if not name.endswith("_type") and name != "metadata"]
     values = {name: np.asarray(getattr(node, name)) for name in names}
     shape = values["v_threshold"].shape
@@ -33,7 +33,12 @@ def _finite(node: Any) -> dict[str, Array]:
             raise ValueError(f"{name} should be finite numbers, got: {value.dtype}")
         if value.shape != shape:
             raise ValueError(f"{name} should have the shape of v_threshold, {shape}, got: {value.shape}")
-    return {name: value.astype(np.float64) for name, value in values.items()}
+    if shape not in ((), (1,), wanted):
+        raise ValueError(f"its numbers have shape {shape}, what reaches it has {wanted}")
+    return {
+        name: np.broadcast_to(value.reshape(() if value.size == 1 else shape), wanted).astype(np.float64)
+        for name, value in values.items()
+    }
 
 
 def _decay(tau: Array, name: str, dt: float, low: float) -> Array:
@@ -102,18 +107,19 @@ class Dynamics:
         return node, factor
 
     @classmethod
-    def of(cls, node: Any, dt: float, dtype: Any) -> Dynamics:
+    def of(cls, node: Any, dt: float, dtype: Any, shape: tuple[int, ...]) -> Dynamics:
         """The numbers of an ``nir.LIF``, ``nir.CubaLIF`` or ``nir.IF``, voltages counted from v_leak.
 
         Raises:
             ValueError: values that no layer can have.
         """
-        values = _finite(node)
+        values = _finite(node, shape)
         rest = values.get("v_leak", np.zeros_like(values["r"]))
         threshold, synapse = values["v_threshold"] - rest, None
         if not (threshold > 0).all():
             raise ValueError(
-                f"v_threshold should be above v_leak, else the neuron fires at rest, got: {threshold.min():g} above"
+                "v_threshold should be above v_leak, else the neuron fires at rest, "
+                f"got: {threshold.min():g} above"
             )
         resets = np.unique((values["v_reset"] - rest).astype(dtype))
         if len(resets) != 1:

@@ -54,7 +54,8 @@ class Builder:
 
 
 @singledispatch
-def _put(module: nn.Module, graph: Builder, sources: tuple[str, ...], shape: Shape) -> Any:
+def _put(module: nn.Module, graph: Builder, sources: tuple[str, ...], shape: Shape) -> Any:  # noqa: ARG001
+    """What ``Builder.put`` does, for each class of modules."""
     fold = (
         "; fold it into the layer before (torch.nn.utils.fusion)"
         if "BatchNorm" in type(module).__name__
@@ -73,7 +74,7 @@ def _sequential(module: Any, graph: Builder, sources: tuple[str, ...], shape: Sh
 @_put.register(nn.Identity)
 @_put.register(nn.Dropout)
 @_put.register(nn.Dropout2d)
-def _nothing(module: Any, graph: Builder, sources: tuple[str, ...], shape: Shape) -> Any:
+def _nothing(module: Any, graph: Builder, sources: tuple[str, ...], shape: Shape) -> Any:  # noqa: ARG001
     return sources, shape
 
 
@@ -232,11 +233,9 @@ def _layer(module: Any, graph: Builder, sources: tuple[str, ...], shape: Shape) 
         own = None
         if module.bias:
             # both biases act at each step, the first too
-            own = sum(
-                _numpy(getattr(module, name + suffix)).astype(np.float64)
-                for name in ("bias_ih", "bias_hh")
-                if hasattr(module, name + suffix)
-            )
+            own = _numpy(getattr(module, f"bias_ih{suffix}")).astype(np.float64)
+            if module.neuron.feedback is not None:
+                own = own + _numpy(getattr(module, f"bias_hh{suffix}"))
         bias = _bias(own, leak, numbers, factor)
         feedback = None if module.neuron.feedback is None else _numpy(getattr(module, f"weight_hh{suffix}"))
         weight = _numpy(getattr(module, f"weight_ih{suffix}"))
@@ -325,11 +324,11 @@ def _conv_layer(module: Any, graph: Builder, sources: tuple[str, ...], shape: Sh
     if module.weight_hh is not None:
         if numbers.synapse is not None:
             raise ValueError(
-                "feedback beside a synapse goes to the membrane; in NIR it could only go through CubaLIF's synapse"
+                "feedback beside a synapse goes to the membrane; NIR's CubaLIF takes all through its synapse"
             )
         back = (_numpy(module.weight_hh) * wide).astype(dtype)
         like = nn.Conv2d(
-            module.out_channels, module.out_channels, back.shape[2:],  # type: ignore[arg-type]
+            module.out_channels, module.out_channels, back.shape[2:],
             padding="same", groups=module.groups, device="meta",
         )  # fmt: skip
         graph.edges += [(f"{name}.w_rec", f"{name}.lif")]

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from liafseq._modules.layer import SpikingRNNBase
-from liafseq._modules.spiking_conv import SpikingConv2d
 from liafseq._nir.dynamics import Array, Dynamics
 from liafseq._nir.network import Network, Pointwise, RecurrentSynapse, Scale, output_shape
 from liafseq.conv import ConvDALIF, ConvLIF
@@ -190,18 +189,15 @@ class _Loader:
     def static(self, node: Any, shape: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
         """The module of a node that knows no time, behind that shape, and the shape of what it gives."""
         if isinstance(node, _MATRICES) and len(shape) != 1:
-            raise ValueError(f"a matrix takes vectors, got shape {shape}")
+            raise ValueError(f"a matrix takes vectors, without time and batch, got shape {shape}")
         module = _module(node, self.dtype)
         return module, output_shape(module, shape)
 
     def layer(self, population: _Population, shape: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
         """The layer of a population behind maps or vectors of that shape, and the shape of what it emits."""
         node, weights = population.node, population.weights
-        numbers = Dynamics.of(node, self.dt, torch.empty((), dtype=self.dtype).numpy().dtype)
-        after = numbers.decay.shape
-        before = shape if weights is None else self.static(weights, shape)[1]
-        if before != after:
-            raise ValueError(f"its numbers have shape {after}, what reaches it has {before}")
+        after = shape if weights is None else self.static(weights, shape)[1]
+        numbers = Dynamics.of(node, self.dt, torch.empty((), dtype=self.dtype).numpy().dtype, after)
         if population.feedback is not None:
             back = self.static(population.feedback, after)[1]
             if back != after:
@@ -380,7 +376,7 @@ def _constant(node: Any) -> bool:
     """Whether neurons of maps have one number per channel."""
     names = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset", "w_in")
     arrays = [np.asarray(getattr(node, name)) for name in names if getattr(node, name, None) is not None]
-    return all(a.ndim == 3 and a.size and (a == a[:, :1, :1]).all() for a in arrays)
+    return all(a.size == 1 or (a.ndim == 3 and a.size and (a == a[:, :1, :1]).all()) for a in arrays)
 
 
 def _order(first: str, before: dict[str, list[str]]) -> list[str]:
@@ -390,8 +386,8 @@ def _order(first: str, before: dict[str, list[str]]) -> list[str]:
         ready = [name for name in left if set(before[name]) <= set(done)]
         if not ready:
             raise ValueError(
-                f"a cycle or a missing input at {', '.join(map(repr, left[:4]))}; expected cycles of neurons and one "
-                "Linear, Affine or Conv2d only"
+                f"a cycle or a missing input at {', '.join(map(repr, left[:4]))}; "
+                "expected no cycles but of neurons and one Linear, Affine or Conv2d"
             )
         done += ready
         left = [name for name in left if name not in ready]
@@ -405,10 +401,7 @@ def load(graph: Any, dt: float | None, dtype: torch.dtype, options: dict[str, An
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype should be torch.float32 or torch.float64, got: {dtype}")
     if not isinstance(graph, nir.NIRGraph):
-        graph = nir.NIRGraph(
-            {"input": nir.Input(node_type(graph, "input")), "node": graph, "output": nir.Output(node_type(graph, "output"))},
-            [("input", "node"), ("node", "output")], type_check=False,
-        )  # fmt: skip
+        raise TypeError(f"graph should be an nir.NIRGraph or a path, got: {type(graph).__name__}")
     first, last = _only(graph, nir.Input), _only(graph, nir.Output)
     nodes, pairs = _flat(graph)
     edges = _Edges(nodes, _without(nodes, pairs))
@@ -419,7 +412,7 @@ def load(graph: Any, dt: float | None, dtype: torch.dtype, options: dict[str, An
     if populations and dt is None:
         raise ValueError(
             "the graph does not say its time step: give dt, in the unit of its time constants "
-            "(snnTorch writes graphs for 1e-4, norse for 1e-3)"
+            "(snnTorch writes graphs for 1e-4, norse with its to_nir(..., dt=1) for 1e-3)"
         )
     shape = node_type(nodes[first], "input")
     return _assemble(
@@ -474,8 +467,8 @@ def _assemble(
             raise ValueError(f"node {name!r}: {error}") from None
         names[name] = _free(name, layers)
         layers[names[name]] = module
-    sources = {names[name]: tuple(names[b] for b in given) for name, given in before.items()}
-    return Network(layers, sources, shape, dt)
+    wired = {names[name]: tuple(names[b] for b in given) for name, given in before.items()}
+    return Network(layers, wired, shape, dt)
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
