@@ -76,7 +76,7 @@ class Dynamics:
         def wide(value: Array) -> Array:
             each = value.size == math.prod(shape)
             value = value.reshape(shape if each else value.shape + (1,) * (len(shape) - 1))
-            return np.ascontiguousarray(np.broadcast_to(value.astype(dtype), shape))
+            return np.broadcast_to(value, shape).astype(dtype)
 
         endless = self.decay == 1
         if endless.any() and not endless.all():

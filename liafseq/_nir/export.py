@@ -48,6 +48,11 @@ class Builder:
         self, name: str, module: nn.Module, sources: tuple[str, ...], shape: Shape
     ) -> tuple[tuple[str, ...], Shape]:
         try:
+            cls = next(cls for cls in type(module).__mro__ if cls in _put.registry)
+            if cls is not object and type(module).forward is not cls.forward:  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"NIR has no node for {type(module).__name__}, a {cls.__name__} with another forward"
+                )
             return _put(module, self, sources, shape)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
