@@ -68,8 +68,8 @@ class RecurrentSynapse(nn.Module):
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         layer = self.input.layer
         values = layer._trait_values("")
-        weight = layer.weight.flatten(1)
-        current = F.linear(x, weight, layer.bias) if self.input.dense else x * weight[:, 0]
+        current = layer._conv_forward(x.flatten(0, 1)[..., None, None], layer.weight, layer.bias)
+        current = current.flatten(1).unflatten(0, x.shape[:2])
         numbers = values["decay"], values["threshold"], None, layer.neuron
         if state is None:
             y, v, charge = (torch.zeros_like(current[0]) for _ in range(3))

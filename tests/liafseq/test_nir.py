@@ -55,7 +55,7 @@ def simulate(graph, x, dt=1e-4):
 def apply(node, a, x, state, name, dt):
     kind = type(node).__name__
     if kind in ("Linear", "Affine"):
-        return F.linear(x, a["weight"], a.get("bias")) if x.dim() else torch.zeros(len(a["weight"])).double()
+        return F.linear(x if x.dim() else x.expand(a["weight"].shape[1]), a["weight"], a.get("bias"))
     if kind == "Conv2d":
         if not x.dim():
             return x
@@ -322,16 +322,18 @@ def same_as_the_equations(graph, x, dt=1e-4, rate=(0.02, 0.98)):
 CUBA = {"tau_mem": 1e-3, "tau_syn": 4e-4, "w_in": 3.0, "r": 8.0}
 
 
-@pytest.mark.parametrize("kind", ["alone", "dense", "recurrent", "recurrent alone"])
+@pytest.mark.parametrize("kind", ["alone", "dense", "recurrent", "recurrent alone", "recurrent with bias"])
 def test_cuba_lif(kind):
     node, back = nir.CubaLIF(**numbers(6, **CUBA)), matrix(6, 6)
+    if kind == "recurrent with bias":
+        back = nir.Affine(weight=back.weight, bias=np.linspace(-0.5, 0.5, 6))
     if "recurrent" not in kind:
         graph = graph_of(node) if kind == "alone" else graph_of(matrix(6, 4), node)
     else:
         nodes = {"input": nir.Input(input_type=[4]), "in": matrix(6, 4), "lif": node, "w_rec": back,
                  "output": nir.Output(output_type=[6])}  # fmt: skip
         edges = [("input", "in"), ("in", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
-        if kind == "recurrent alone":
+        if kind != "recurrent":
             nodes["input"] = nir.Input(input_type=[6])
             del nodes["in"]
             edges = [("input", "lif"), *edges[2:]]
@@ -426,6 +428,14 @@ BAD = {
     "a matrix for maps": (lambda: graph_of(matrix(4, 4), shape=[2, 4]), 1e-4, "takes vectors"),
     "a bias too long": (lambda: graph_of(nir.Affine(np.ones((3, 4)), np.ones(5))), 1e-4, "bias should"),
     "a flat matrix": (lambda: graph_of(bad(matrix(3, 4), weight=np.ones(3))), 1e-4, "2 dimensions"),
+    "feedback of maps through a synapse": (
+        lambda: graph_of(
+            nir.CubaLIF(**numbers(2, 8, 8, **CUBA)),
+            nir.Conv2d((8, 8), np.ones((2, 2, 3, 3)), 1, 1, 1, 1, np.zeros(2)),
+            edges=[("input", "n0"), ("n0", "n1"), ("n1", "n0"), ("n0", "output")],
+        ),
+        1e-4, "through a synapse",
+    ),
     "a cycle": (lambda: looped(matrix(4, 4), matrix(4, 4)), 1e-4, "a cycle"),
     "a neuron on itself": (
         lambda: graph_of(lif(4), edges=[("input", "n0"), ("n0", "n0"), ("n0", "output")]), 1e-4,
