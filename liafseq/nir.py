@@ -73,7 +73,7 @@ def to_nir(
     modules: nn.Module | Iterable[nn.Module],
     input_shape: tuple[int, ...] | None = None,
     *,
-    dt: float = 1e-4,
+    dt: float | None = None,
     resistance: str = "layer",
 ) -> Any:
     """A graph of NIR of a layer, or of modules one behind the other; see ``liafseq.nir`` for the equations.
@@ -88,7 +88,8 @@ def to_nir(
         input_shape: of one step of one sequence, without time and batch; needed where the first module is
             a convolution, a pool or nn.Flatten.
         dt: the time step, to which the time constants are relative; also kept in the graph's metadata.
-            snnTorch reads graphs with 1e-4, norse with 1e-3 unless told otherwise.
+            None is 1e-4, or that of the graph which the network came from. snnTorch reads graphs with 1e-4,
+            norse with 1e-3 unless told otherwise.
         resistance: ``"layer"``: the weights are the layer's own, R is what its gain asks for; ``"one"``:
             R = 1, which norse expects; ``"tau/dt"``: R = tau/dt, which snnTorch expects. In the last two the
             weights take up the difference.
@@ -119,8 +120,9 @@ def to_nir(
     first = chain[0]
     while isinstance(first, nn.Sequential) and len(first):
         first = first[0]
-    if shape is None and isinstance(first, Network):
-        shape = first.input_shape
+    if isinstance(first, Network):
+        shape = first.input_shape if shape is None else shape
+        dt = first.dt if dt is None else dt
     size = getattr(first, "input_size", getattr(first, "in_features", None))
     if shape is None and size is not None:
         shape = (size,)
@@ -129,7 +131,7 @@ def to_nir(
             f"input_shape, such as (C, H, W), should be given: {type(first).__name__} does not say it"
         )
     shape = tuple(int(size) for size in shape)
-    builder = Builder(_check_dt(dt), resistance)
+    builder = Builder(_check_dt(1e-4 if dt is None else dt), resistance)
     sources = builder.add("input", nir.Input(input_type=list(shape)), ())
     given = shape
     for i, module in enumerate(chain):

@@ -144,7 +144,7 @@ def _free(name: str, taken: dict[str, Any]) -> str:
 
 
 def _input_shape(name: str, node: Any) -> tuple[int, ...]:
-    shape = (node.input_type or {}).get("input")
+    shape = node.input_type.get("input") if isinstance(node.input_type, dict) else None
     if shape is None:
         raise ValueError(f"node {name!r}: an Input should say its shape")
     return tuple(whole(size, "a size of the input", 1) for size in np.asarray(shape).reshape(-1))

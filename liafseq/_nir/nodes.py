@@ -32,8 +32,8 @@ def whole(value: Any, name: str, low: int) -> int:
     number = np.asarray(value)
     if number.size != 1 or number.dtype.kind not in "iuf" or number.item() != int(number.item()):
         raise ValueError(f"{name} should be a whole number, got: {value!r}")
-    if number.item() < low:
-        raise ValueError(f"{name} should be at least {low}, got: {number.item()}")
+    if not low <= number.item() < 2**31:
+        raise ValueError(f"{name} should be at least {low} and less than 2**31, got: {number.item()}")
     return int(number.item())
 
 

@@ -312,7 +312,9 @@ def same_as_the_equations(graph, x, dt=1e-4, rate=(0.02, 0.98)):
     expected = simulate(graph, x, dt)
     assert rate[0] < expected.mean() < rate[1]
     torch.testing.assert_close(network(x)[0], expected, rtol=0, atol=1e-9)
-    again = from_nir(to_nir(network, dt=dt), dtype=DOUBLE)
+    written = to_nir(network)
+    assert written.metadata == {"dt": dt}
+    again = from_nir(written, dtype=DOUBLE)
     torch.testing.assert_close(again(x)[0], expected, rtol=0, atol=1e-9)
     first, state = network(x[:4])
     torch.testing.assert_close(torch.cat([first, network(x[4:], state)[0]]), expected, rtol=0, atol=1e-9)
@@ -450,6 +452,10 @@ BAD = {
     "groups": (
         lambda: graph_of(nir.Conv2d((8, 8), np.ones((2, 2, 3, 3)), 1, 0, 1, 10**9, np.zeros(2))),
         1e-4, "groups should not be more",
+    ),
+    "stride": (
+        lambda: graph_of(nir.Conv2d((8, 8), np.ones((2, 2, 3, 3)), 2**40, 0, 1, 1, np.zeros(2))),
+        1e-4, "stride should be at least 1 and less",
     ),
     "padding": (
         lambda: graph_of(nir.Conv2d((8, 8), np.ones((2, 2, 3, 3)), 1, 10**9, 1, 1, np.zeros(2))),
