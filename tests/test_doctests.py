@@ -22,4 +22,6 @@ OTHERS = [
 
 @pytest.mark.parametrize("name", sorted({*MODULES, *OTHERS}))
 def test_examples(name):
+    if name == "liafseq.nir" or name.startswith("liafseq._nir"):
+        pytest.importorskip("nir", reason="nir is not installed: pip install 'liafseq[nir]'")
     assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -106,3 +106,12 @@ def test_synthetic_copying(run) -> None:
     assert number(gru, "% of the symbols") > 60
     assert number(gated, "% of the symbols") > 60 > number(lif, "% of the symbols")
     assert said.startswith("2 0 1 3: ")
+
+
+def test_nir_roundtrip(run) -> None:
+    pytest.importorskip("nir", reason="nir is not installed: pip install 'liafseq[nir]'")
+    nodes, layers, same, refused = run("nir_roundtrip")
+    assert nodes.endswith("lif1.w_in, lif1.lif, lif1.w_rec, output")
+    assert layers == "layers: ConvLIF, AvgPool2d, Flatten, LIF"
+    assert number(same, "%") > 99
+    assert refused.startswith("LIAF: modules[0]: LIAF emits an analog value")
