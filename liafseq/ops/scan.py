@@ -25,6 +25,8 @@ def _scan(call: Call) -> Result:
     """As ``ops.reference.run``; behind the end of a sequence its output is zero and its state stays."""
     from torch._higher_order_ops.scan import scan
 
+    # scan would keep what a backward pass needs, of each step
+    call = call.with_tensors([None if t is None else t.detach() for t in call.tensors])
     call = started(call)
     lengths, v0, y0 = call.steps.lengths, call.membrane, call.state.y
     current = input_current(call)
