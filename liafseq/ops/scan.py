@@ -1,16 +1,18 @@
 """The time loop as one ``scan``, for ``torch.export`` and ONNX: the number of steps stays open.
 
-The body is the step of ``ops.reference``. An exported graph is for inference: its spikes have no gradient.
+The body is the step of ``ops.reference``. An exported graph is for inference: its loops have no gradient.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from liafseq import surrogate
 from liafseq.ops.reference import input_current, started, step
-from liafseq.ops.types import Backend, Call, Result
+from liafseq.ops.types import Backend, Call, Numbers, Result
 
 __all__ = ["BACKEND", "exporting"]
 
@@ -21,34 +23,42 @@ def exporting() -> bool:
     return found is not None and bool(found())
 
 
-def _scan(call: Call) -> Result:
+def _run(call: Call) -> Result:
     """As ``ops.reference.run``; behind the end of a sequence its output is zero and its state stays."""
-    from torch._higher_order_ops.scan import scan
+    # not scan(), which compiles the body first and keeps what an earlier export fixed
+    from torch._higher_order_ops.scan import scan_op
 
     # scan would keep what a backward pass needs, of each step
-    call = call.with_tensors([None if t is None else t.detach() for t in call.tensors])
-    call = started(call)
-    lengths, v0, y0 = call.steps.lengths, call.membrane, call.state.y
-    current = input_current(call)
-    inside: tuple[Tensor, ...] = ()
+    call = started(call.with_tensors([None if t is None else t.detach() for t in call.tensors]))
+    v0, y0, (_, reverse, lengths) = call.membrane, call.state.y, call.steps
+    given = [input_current(call)]
     if lengths is not None:
-        at = torch.arange(current.shape[0], device=current.device)
-        inside = ((at[:, None] < lengths.to(at.device)).unsqueeze(-1),)
+        at = torch.arange(given[0].shape[0], device=v0.device)
+        given.append((at[:, None] < lengths.to(v0.device)).unsqueeze(-1))
+    if reverse:
+        given = [t.flip(0) for t in given]
+    constants = [call.weights.hh, *call.numbers]
+    has = [t is not None for t in constants]
 
-    def body(carried: list[Tensor], given: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        y, v, _ = carried
-        found = step(call, given[0], y, v, surrogate.heaviside)
-        output = found[0].clone()
-        if lengths is not None:
-            output = torch.where(given[1], output, 0)
-            found = [torch.where(given[1], new, old) for new, old in zip(found, carried, strict=True)]
-        return list(found), output
+    def body(*flat: Tensor) -> list[Tensor]:
+        y, v, u, now, *rest = flat
+        inside = rest.pop(0) if lengths is not None else None
+        left = iter(rest)
+        weight, *numbers = [next(left) if there else None for there in has]
+        own = call._replace(weights=call.weights._replace(hh=weight), numbers=Numbers(*numbers))
+        found = step(own, now, y, v, surrogate.heaviside)
+        output = found[0]
+        if inside is not None:
+            output = torch.where(inside, output, 0)
+            found = [torch.where(inside, new, old) for new, old in zip(found, (y, v, u), strict=True)]
+        # what leaves a body may share no memory
+        return [t.clone() for t in (*found, output)]
 
     y = torch.zeros_like(v0) if y0 is None else y0.clone()
     first = [y, v0.clone(), torch.zeros_like(v0)]
-    (y, _, u), output = scan(body, first, [current, *inside], reverse=call.steps.reverse)
-    return output, y, u
+    y, _, u, output = scan_op(partial(body), first, given, tuple(t for t in constants if t is not None))
+    return output.flip(0) if reverse else output, y, u
 
 
-BACKEND = Backend("scan", lambda call: exporting() and call.steps.sizes is None, _scan)
-"""Serves a graph that is exported; packed data has its lengths in it and is unrolled."""
+BACKEND = Backend("scan", lambda call: exporting() and call.steps.sizes is None, _run)
+"""Serves a graph that is exported; a cell's one step is no loop."""
