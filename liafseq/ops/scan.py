@@ -5,10 +5,13 @@ The body is the step of ``ops.reference``. An exported graph is for inference: i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from liafseq import surrogate
 from liafseq.ops.reference import input_current, started, step
@@ -28,6 +31,9 @@ def _run(call: Call) -> Result:
     # not scan(), which compiles the body first and keeps what an earlier export fixed
     from torch._higher_order_ops.scan import scan_op
 
+    # dynamo, of strict export, wants parts of results and a function of this name; others want them flat
+    in_parts = torch.compiler.is_dynamo_compiling()
+
     # scan would keep what a backward pass needs, of each step
     call = started(call.with_tensors([None if t is None else t.detach() for t in call.tensors]))
     v0, y0, (_, reverse, lengths) = call.membrane, call.state.y, call.steps
@@ -40,7 +46,7 @@ def _run(call: Call) -> Result:
     constants = [call.weights.hh, *call.numbers]
     has = [t is not None for t in constants]
 
-    def body(*flat: Tensor) -> list[Tensor]:
+    def body(*flat: Tensor) -> tuple[list[Tensor], Tensor]:
         y, v, u, now, *rest = flat
         inside = rest.pop(0) if lengths is not None else None
         left = iter(rest)
@@ -52,11 +58,16 @@ def _run(call: Call) -> Result:
             output = torch.where(inside, output, 0)
             found = [torch.where(inside, new, old) for new, old in zip(found, (y, v, u), strict=True)]
         # what leaves a body may share no memory
-        return [t.clone() for t in (*found, output)]
+        return [t.clone() for t in found], output.clone()
+
+    def called(*flat: Tensor, combine_fn: Callable[..., Any]) -> Any:
+        carried, output = combine_fn(*flat)
+        return (carried, output) if in_parts else [*carried, output]
 
     y = torch.zeros_like(v0) if y0 is None else y0.clone()
     first = [y, v0.clone(), torch.zeros_like(v0)]
-    y, _, u, output = scan_op(partial(body), first, given, tuple(t for t in constants if t is not None))
+    known = tuple(t for t in constants if t is not None)
+    y, _, u, output = tree_leaves(scan_op(partial(called, combine_fn=body), first, given, known))
     return output.flip(0) if reverse else output, y, u
 
 
