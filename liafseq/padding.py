@@ -60,8 +60,11 @@ def padded(layer: nn.Module, input: Tensor, lengths: Tensor, hx: Any = None) -> 
         return output, state
     first = bool(getattr(layer, "batch_first", False))
     steps = input.shape[1 if first else 0]
+    batch = input.shape[0 if first else 1]
+    if lengths.shape != (batch,):
+        raise RuntimeError(f"padded: lengths should have shape ({batch},), got: {tuple(lengths.shape)}")
     lengths = lengths.cpu()
-    if bool((lengths == steps).all()) and len(lengths) == input.shape[0 if first else 1]:
+    if bool((lengths == steps).all()):
         output, state = layer(input, hx)
         return output, state
     packed = pack_padded_sequence(input, lengths, batch_first=first, enforce_sorted=False)
