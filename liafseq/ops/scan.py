@@ -19,11 +19,13 @@ from liafseq.ops.types import Backend, Call, Numbers, Result
 
 __all__ = ["BACKEND", "exporting"]
 
+# older ones have no such scan, or cannot translate it
+_CAN = torch.__version__ >= (2, 13)
+
 
 def exporting() -> bool:
-    """Whether ``torch.export`` looks on, or ``torch.onnx.export`` with ``dynamo=True``."""
-    found = getattr(torch.compiler, "is_exporting", None)
-    return found is not None and bool(found())
+    """Whether ``torch.export`` looks on, of torch 2.13 at least, or ``torch.onnx.export(..., dynamo=True)``."""
+    return _CAN and torch.compiler.is_exporting()
 
 
 def _run(call: Call) -> Result:
