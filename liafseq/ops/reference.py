@@ -45,7 +45,9 @@ def input_current(call: Call) -> Tensor:
     return current.to(call.membrane.dtype)
 
 
-def step(call: Call, now: Tensor, y: Tensor, v: Tensor, spike: SpikeFunction) -> tuple[Tensor, Tensor, Tensor]:
+def step(
+    call: Call, now: Tensor, y: Tensor, v: Tensor, spike: SpikeFunction
+) -> tuple[Tensor, Tensor, Tensor]:
     """One step of the equations of ``run``: y, v and u of it.
 
     Args:

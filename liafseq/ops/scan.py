@@ -24,7 +24,7 @@ _CAN = torch.__version__ >= (2, 13)
 
 
 def exporting() -> bool:
-    """Whether ``torch.export`` looks on, of torch 2.13 at least, or ``torch.onnx.export(..., dynamo=True)``."""
+    """Whether ``torch.export`` of torch 2.13 or later looks on, itself or for ``torch.onnx.export``."""
     return _CAN and torch.compiler.is_exporting()
 
 

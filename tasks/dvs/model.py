@@ -122,7 +122,7 @@ class LiafNet(nn.Module):
                 x = pack_padded_sequence(layer(_padded(packed._replace(data=x)))[0], lengths).data
             else:
                 x = layer(packed._replace(data=x))[0].data
-            x = nn.functional.avg_pool2d(norm(x), 2, ceil_mode=True, divisor_override=self._divisor(number))
+            x = _pooled(norm(x), self._divisor(number))
         return x.unflatten(0, (steps, many)) if packed is None else _padded(packed._replace(data=x))
 
     def _divisor(self, block: int) -> int:
@@ -139,6 +139,15 @@ class LiafNet(nn.Module):
         if self.aggregate == "max":
             return features.masked_fill(~inside, -torch.inf).amax(0)
         return (features * inside).sum(0) / lengths[:, None]
+
+
+def _pooled(maps: Tensor, divisor: int) -> Tensor:
+    """Sums of 2 x 2 pixels, over ``divisor``."""
+    if not exporting():
+        return nn.functional.avg_pool2d(maps, 2, ceil_mode=True, divisor_override=divisor)
+    # torch 2.13 writes no divisor to ONNX
+    edges = (0, maps.shape[-1] % 2, 0, maps.shape[-2] % 2)
+    return nn.functional.avg_pool2d(nn.functional.pad(maps, edges), 2) * (4 / divisor)
 
 
 def _padded(packed: PackedSequence) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from torch.utils._pytree import tree_map
 
 from liafseq.tasks.storage.files import write_atomic
@@ -69,7 +70,7 @@ def _program(network: nn.Module, inputs: tuple[Any, ...]) -> torch.export.Export
         raise ValueError(f"{name}: cannot be exported: {str(error).splitlines()[0]}") from error
     given = next(node for node in program.graph.nodes if node.name == program.graph_signature.user_inputs[0])
     for what, size in zip(("steps", "sequences"), given.meta["val"].shape, strict=False):
-        if isinstance(size, int):
+        if is_concrete_int(size):
             raise ValueError(f"{name}: cannot be exported: it takes {size} {what} only")
     return program
 

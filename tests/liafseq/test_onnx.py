@@ -76,7 +76,7 @@ def made(case):
 
 def any_size(x):
     """Any number of steps and of sequences."""
-    return {at: Dim.DYNAMIC for at in range(1 if x.dim() == 2 else 2)}
+    return dict.fromkeys(range(1 if x.dim() == 2 else 2), Dim.DYNAMIC)
 
 
 class Lengths(nn.Module):
