@@ -40,6 +40,7 @@ def padded(layer: nn.Module, input: Tensor, lengths: Tensor, hx: Any = None) -> 
         TypeError: a layer of other make while a graph is exported.
         RuntimeError: lengths that are no lengths of this input, as of ``pack_padded_sequence``.
 
+    >>> import torch
     >>> from liafseq import LIAF
     >>> layer, x = LIAF(3, 4), torch.randn(5, 2, 3)
     >>> output, (h, c) = padded(layer, x, torch.tensor([5, 2]))

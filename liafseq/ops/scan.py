@@ -15,12 +15,12 @@ from torch.utils._pytree import tree_leaves
 
 from liafseq import surrogate
 from liafseq.ops.reference import input_current, started, step
-from liafseq.ops.types import Backend, Call, Numbers, Result
+from liafseq.ops.types import Backend, Call, Numbers, Result, Weights
 
 __all__ = ["BACKEND", "exporting"]
 
 # older ones have no such scan, or cannot translate it
-_CAN = torch.__version__ >= (2, 13)
+_CAN = torch.__version__ >= "2.13"
 
 
 def exporting() -> bool:
@@ -45,16 +45,16 @@ def _run(call: Call) -> Result:
         given.append((at[:, None] < lengths.to(v0.device)).unsqueeze(-1))
     if reverse:
         given = [t.flip(0) for t in given]
-    constants = [call.weights.hh, *call.numbers]
+    constants: list[Any] = [call.weights.hh, *call.numbers]
     has = [t is not None for t in constants]
 
-    def body(*flat: Tensor) -> tuple[list[Tensor], Tensor]:
-        y, v, u, now, *rest = flat
+    def body(y: Tensor, v: Tensor, u: Tensor, now: Tensor, *others: Tensor) -> tuple[list[Tensor], Tensor]:
+        rest = list(others)
         inside = rest.pop(0) if lengths is not None else None
         left = iter(rest)
         weight, *numbers = [next(left) if there else None for there in has]
-        own = call._replace(weights=call.weights._replace(hh=weight), numbers=Numbers(*numbers))
-        found = step(own, now, y, v, surrogate.heaviside)
+        own = call._replace(weights=Weights(hh=weight), numbers=Numbers._make(numbers))
+        found = list(step(own, now, y, v, surrogate.heaviside))
         output = found[0]
         if inside is not None:
             output = torch.where(inside, output, 0)
