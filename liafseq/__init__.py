@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from liafseq.convert import replace_rnn
     from liafseq.layers import DALIF, LIAF, LIF, MLIF
     from liafseq.neurons import register_activation
+    from liafseq.padding import padded
     from liafseq.surrogate import register_surrogate
     from liafseq.synaptic import SynapticConv2d
 
@@ -34,6 +35,7 @@ __all__ = [
     "SynapticConv2d",
     "cost",
     "over_time",
+    "padded",
     "register_activation",
     "register_surrogate",
     "replace_rnn",
@@ -45,6 +47,7 @@ _HOMES = {
     "liafseq.cells": ("DALIFCell", "LIAFCell", "LIFCell", "MLIFCell"),
     "liafseq.conv": ("ConvDALIF", "ConvLIAF", "ConvLIF", "ConvMLIF", "over_time"),
     "liafseq.synaptic": ("SynapticConv2d",),
+    "liafseq.padding": ("padded",),
     "liafseq.neurons": ("register_activation",),
     "liafseq.surrogate": ("register_surrogate",),
     "liafseq.convert": ("replace_rnn",),

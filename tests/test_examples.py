@@ -46,6 +46,16 @@ def test_text_classifier(run) -> None:
     assert any("LIAF" in line for line in cost)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_export_onnx(run) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="the extra onnx")
+    difference, own, exported = run("export_onnx")
+    assert float(difference.split()[-1]) < 1e-5
+    assert number(own, " ms,") > 0
+    assert number(exported, " ms") > 0
+
+
 def test_streaming(run) -> None:
     pieces, cell, rate = run("streaming")
     assert pieces.endswith("True")

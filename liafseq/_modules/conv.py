@@ -15,6 +15,7 @@ from liafseq._modules.time_loop import membrane_dtype, scaled, scaled_bias
 from liafseq.neurons import Neuron
 from liafseq.ops import Call, Numbers, State, Steps, Weights
 from liafseq.options import Kind, Options
+from liafseq.padding import Padded
 
 __all__ = ["Layout", "TemporalConv2d", "exchange", "over_time", "to_maps", "to_rows"]
 
@@ -75,8 +76,8 @@ class Layout(NamedTuple):
     batch: int
     height: int
     width: int
-    sizes: tuple[int, ...] | None
-    """Rows per step of packed data, or None: equal steps, a leading dimension T."""
+    steps: Steps
+    """Its sizes are rows per step of packed data, or None: equal steps, a leading dimension T."""
 
     @property
     def rows(self) -> int:
@@ -212,7 +213,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
         out, _, last = ops.recurrence(
             Call(
                 current, Weights(), Numbers(decay, never, None), State(rest, None),
-                _INTEGRATOR, Steps(layout.sizes),
+                _INTEGRATOR, layout.steps,
             )
         )  # fmt: skip
         return out, last
@@ -224,6 +225,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """Run over a sequence of maps; see the class for shapes."""
         packed = input if isinstance(input, PackedSequence) else None
+        input, lengths = input if isinstance(input, Padded) else (input, None)
         name = type(self).__name__
         if packed is not None:
             x, batch_sizes, order, back = packed
@@ -261,7 +263,11 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
 
         channels, (height, width) = self.out_channels, maps.shape[2:]
         pixels = height * width
-        layout = Layout(batch, height, width, None if sizes is None else tuple(n * pixels for n in sizes))
+        steps = Steps(
+            None if sizes is None else tuple(n * pixels for n in sizes),
+            lengths=None if lengths is None else lengths[:, None].expand(-1, pixels).reshape(-1),
+        )
+        layout = Layout(batch, height, width, steps)
         if given is not None:
             shape = (batch, channels, height, width) if batched else (channels, height, width)
             self._check_states(given, x, shape)

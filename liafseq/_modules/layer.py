@@ -16,6 +16,7 @@ from liafseq._modules.spiking import SpikingModule, orthogonalize, packed_sizes,
 from liafseq._modules.time_loop import autocast_enabled, run_direction
 from liafseq.ops import Steps
 from liafseq.options import Options
+from liafseq.padding import Padded
 
 __all__ = ["SpikingRNNBase", "check_state_type"]
 
@@ -210,6 +211,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run over a sequence; see the class for shapes."""
         packed = input if isinstance(input, PackedSequence) else None
+        input, lengths = input if isinstance(input, Padded) else (input, None)
         if packed is not None:
             x, batch_sizes, sorted_indices, unsorted_indices = packed
             sizes = packed_sizes(self, batch_sizes)
@@ -236,7 +238,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
             if x.size(0) == 0:
                 raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         h0, c0 = (None, hx) if self.state_format == "gru" or hx is None else hx
-        x, h_n, c_n = self._run(x, h0, c0, batch, sizes)
+        x, h_n, c_n = self._run(x, h0, c0, batch, Steps(sizes, lengths=lengths))
 
         if packed is not None:
             output: Any = PackedSequence(x, batch_sizes, sorted_indices, unsorted_indices)
@@ -250,7 +252,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         return output, state
 
     def _run(
-        self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch: int, sizes: tuple[int, ...] | None
+        self, x: Tensor, h0: Tensor | None, c0: Tensor | None, batch: int, steps: Steps
     ) -> tuple[Tensor, Tensor, Tensor]:
         """All layers and directions over time-major or packed data."""
         directions = 2 if self.bidirectional else 1
@@ -267,7 +269,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
                     None if h0 is None else h0[i],
                     None if c0 is None else c0[i],
                     batch,
-                    Steps(sizes, reverse=direction == 1),
+                    steps._replace(reverse=direction == 1),
                 )
                 outputs.append(y)
                 h_n.append(h)

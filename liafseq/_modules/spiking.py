@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from liafseq._modules.parameters import Trait, TraitModule
 from liafseq.neurons import Neuron, advance
+from liafseq.ops.scan import exporting
 from liafseq.ops.types import Numbers
 from liafseq.options import Kind, Options
 
@@ -26,8 +27,12 @@ def options_repr(kind: Kind, options: Options) -> str:
 
 def packed_sizes(module: nn.Module, batch_sizes: Tensor) -> tuple[int, ...]:
     """How many sequences each step of packed input has."""
+    name = type(module).__name__
+    if exporting():
+        raise RuntimeError(
+            f"{name}: packed input cannot be exported; liafseq.padded(layer, input, lengths) can"
+        )
     if torch._C._get_tracing_state() is not None:
-        name = type(module).__name__
         raise RuntimeError(
             f"{name}: a trace would keep the lengths of packed input as constants; trace it on padded input"
         )

@@ -15,7 +15,7 @@ from liafseq._modules.conv import Layout, TemporalConv2d, exchange, to_rows
 from liafseq._modules.spiking import SpikingModule
 from liafseq._modules.time_loop import scaled, start
 from liafseq.neurons import advance
-from liafseq.ops import Call, Product, Steps, Weights
+from liafseq.ops import Call, Product, Weights
 from liafseq.options import Options
 
 __all__ = ["SpikingConv2d"]
@@ -90,7 +90,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         out, h, c = ops.recurrence(
             Call(
                 current, Weights(None, weight, None), self._numbers(values), state, self.neuron,
-                Steps(layout.sizes), None if weight is None else self._recurrent(layout),
+                layout.steps, None if weight is None else self._recurrent(layout),
             )
         )  # fmt: skip
         return out, ((c,) if self.state_format == "gru" else (h, c))

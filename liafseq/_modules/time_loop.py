@@ -11,6 +11,7 @@ from torch import Tensor
 from liafseq import ops
 from liafseq._modules.spiking import SpikingModule
 from liafseq.ops import Call, State, Steps, Weights
+from liafseq.ops.scan import exporting
 from liafseq.ops.steps import read_first
 
 __all__ = [
@@ -145,7 +146,7 @@ def run_direction(
     steps: Steps = Steps(),  # noqa: B008 - a constant
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer and direction of ``module``: its weights, its state, the time loop."""
-    if steps.sizes is None and x.shape[0] == 1:
+    if steps.sizes is None and not exporting() and x.shape[0] == 1:
         h, c = run_step(module, x.squeeze(0), suffix, h0, c0)
         return h.unsqueeze(0), h, c
     y, h, c = ops.recurrence(call_of(module, x, suffix, h0, c0, batch, steps))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from liafseq import surrogate
-from liafseq.ops import cpu, eager, operator, reference, steps, triton
+from liafseq.ops import cpu, eager, operator, reference, scan, steps, triton
 from liafseq.ops.types import Backend, Call, Numbers, Product, Result, State, Steps, Weights
 
 __all__ = [
@@ -34,7 +34,7 @@ def backend(call: Call) -> Backend:
 def recurrence(call: Call) -> Result:
     """The results of a call, by the fastest way that serves it; see ``reference.run``."""
     if torch.compiler.is_compiling():
-        chosen = (steps.BACKEND, operator.BACKEND)
+        chosen = (scan.BACKEND, steps.BACKEND, operator.BACKEND)
         return next((found for found in chosen if found.supports(call)), _REFERENCE).run(call)
     if torch._C._get_tracing_state() is not None:
         # a saved graph has plain operations, and no gradients

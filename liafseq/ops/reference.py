@@ -13,7 +13,7 @@ from liafseq import surrogate
 from liafseq.neurons import SpikeFunction, advance, integrate
 from liafseq.ops.types import Call, Result, State
 
-__all__ = ["blocks", "product", "run", "started", "trace"]
+__all__ = ["blocks", "input_current", "product", "run", "started", "step", "trace"]
 
 
 def product(read: Tensor, weight: Tensor) -> Tensor:
@@ -36,6 +36,31 @@ def blocks(current: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         return current, None
     own, gate = current.chunk(2, -1)
     return own, gate
+
+
+def input_current(call: Call) -> Tensor:
+    """X of all steps in the membrane's dtype, or the synaptic current where the input is all of it."""
+    weight, _, bias = call.weights
+    current = call.input if weight is None else F.linear(call.input, weight, bias)
+    return current.to(call.membrane.dtype)
+
+
+def step(
+    call: Call, now: Tensor, y: Tensor, v: Tensor, spike: SpikeFunction
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of the equations of ``run``: y, v and u of it.
+
+    Args:
+        call: whose weights, numbers, neuron and product are read.
+        now: X_t.
+        y, v: of the step before, the rows of ``now``.
+    """
+    weight, neuron = call.weights.hh, call.neuron
+    kept = None if neuron.feedback == "membrane" else v
+    if weight is not None:
+        now = now + (call.product or product)(v if kept is None else y, weight)
+    u = integrate(kept, *blocks(now, neuron.blocks), call.numbers.leak, neuron)
+    return *advance(u, *call.numbers, neuron, spike), u
 
 
 def run(call: Call, spike: SpikeFunction = surrogate.spike) -> Result:
@@ -68,21 +93,15 @@ def _joined(call: Call, rows: list[Tensor]) -> Tensor:
 
 def _loop(call: Call, spike: SpikeFunction) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
     """Outputs and potentials in the order of the steps, and y and u of each sequence's last step."""
-    input, (weight_ih, weight_hh, bias), (decay, threshold, leak), (_, y0, _), neuron, steps, other = call
-    times, v0 = other or product, call.membrane
-    current = input if weight_ih is None else F.linear(input, weight_ih, bias)
-    current = current.to(v0.dtype)
+    steps, v0, y0 = call.steps, call.membrane, call.state.y
+    current = input_current(call)
     parts = current.unbind(0) if steps.sizes is None else current.split(list(steps.sizes))
     y = torch.zeros_like(v0) if y0 is None else y0
     u, v = v0, v0
     outputs, us = [], []
     for now in reversed(parts) if steps.reverse else parts:
         rows = now.shape[0]
-        kept = None if neuron.feedback == "membrane" else v[:rows]
-        if weight_hh is not None:
-            now = now + times((v if kept is None else y)[:rows], weight_hh)
-        u_now = integrate(kept, *blocks(now, neuron.blocks), leak, neuron)
-        y_now, v_now = advance(u_now, decay, threshold, leak, neuron, spike)
+        y_now, v_now, u_now = step(call, now, y[:rows], v[:rows], spike)
         outputs.append(y_now)
         us.append(u_now)
         if steps.sizes is None or rows == v.shape[0]:

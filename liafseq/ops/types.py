@@ -62,10 +62,13 @@ class Steps(NamedTuple):
     Attributes:
         sizes: of packed data, how many sequences each step has, descending; None: all, always.
         reverse: run from the last step to the first; packed sequences start at their own end.
+        lengths: of padded data, the length of each sequence, (N,) integers; None: all have T steps. Only
+            an exported loop reads them, ``ops.scan``: otherwise sequences are packed.
     """
 
     sizes: tuple[int, ...] | None = None
     reverse: bool = False
+    lengths: Tensor | None = None
 
 
 Product = Callable[[Tensor, Tensor], Tensor]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from liafseq.padding import exporting, padded
 from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.models import build_layer, states
 
@@ -54,6 +55,13 @@ class BabiModel(nn.Module):
     def forward(
         self, story: Tensor, story_lengths: Tensor, question: Tensor, question_lengths: Tensor
     ) -> Tensor:
+        if exporting():
+            vectors = self.dropout(self.embedding(question))
+            query = self._final(padded(self.question, vectors, question_lengths)[1], 1)
+            vectors = self.dropout(self.embedding(story))
+            read = torch.cat([vectors, query.expand(*story.shape, -1)], -1)
+            final = self._final(padded(self.story, read, story_lengths)[1], self.directions)
+            return self.answer(self.dropout(final))
         asked = _packed(question, question_lengths)
         asked = asked._replace(data=self.dropout(self.embedding(asked.data)))
         query = self._final(self.question(asked)[1], 1)

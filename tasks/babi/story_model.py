@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from liafseq.padding import padded
 from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.models import build_layer
 
@@ -105,7 +103,7 @@ class StoryModel(nn.Module):
         states = self.dropout(torch.cat([query[None], sentences]))
         lengths = story_lengths + 1
         matches = _matches(torch.cat([query_roles[None], roles[story]]))
-        seen = _seen(lengths, len(states), states.device)
+        seen = _seen(lengths, states.shape[0], states.device)
         if self.unordered:
             seen = seen.any(1, keepdim=True)
         for hop in self.hops:
@@ -136,14 +134,14 @@ class SentenceReader(nn.Module):
         self.features = config.roles * config.embedding_size + 2 * self.width
 
     def forward(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        read = _run(self.layer, self.seen(words), lengths)
+        read, _ = padded(self.layer, self.seen(words), lengths)
         lengths = lengths.to(words.device)
-        steps = torch.arange(len(words), device=words.device)[:, None]
+        steps = torch.arange(words.shape[0], device=words.device)[:, None]
         place = steps / (lengths - 1).clamp(min=1) - 0.5
         score = self.role(read) + self.salience(words) + place[..., None] * self.place
         share = score.masked_fill((steps >= lengths)[..., None], -torch.inf).softmax(0)
         roles = normalize(torch.einsum("lsr,lse->sre", share, self.embedding(words)), dim=-1)
-        last = torch.arange(len(lengths), device=words.device)
+        last = torch.arange(lengths.shape[0], device=words.device)
         end = torch.cat([read[lengths - 1, last, : self.width], read[0, :, self.width :]], -1)
         # Vectors of length 1: brought to the scale of the recurrent layer's output.
         scale = roles.shape[-1] ** 0.5 / 2
@@ -179,7 +177,7 @@ class Hop(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor, matches: Tensor, seen: Tensor) -> Tensor:
         steps, count, _ = states.shape
-        read = _run(self.layer, states, lengths)
+        read, _ = padded(self.layer, states, lengths)
         states = self.norm(states + self.dropout(self.write(read)))
         value = self.value(states).view(steps, count, self.heads, -1).permute(1, 2, 0, 3)
         value, own, other = value.split([self.head_size, 1, 1], -1)
@@ -238,11 +236,3 @@ def _any(score: Tensor, seen: Tensor) -> Tensor:
     nothing = torch.zeros_like(score[..., :1])
     score = score.masked_fill(~seen, -torch.inf)
     return torch.cat([score, nothing], -1).softmax(-1)[..., :-1]
-
-
-def _run(layer: Any, sequence: Tensor, lengths: Tensor) -> Tensor:
-    """The outputs of a recurrent layer at all steps, (T, N, ...); zeros behind the lengths."""
-    if int(lengths.min()) == len(sequence):
-        return layer(sequence)[0]
-    packed = pack_padded_sequence(sequence, lengths.cpu(), enforce_sorted=False)
-    return pad_packed_sequence(layer(packed)[0], total_length=len(sequence))[0]

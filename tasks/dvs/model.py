@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from liafseq.padding import exporting, padded
 from liafseq.tasks.dvs.net import NetConfig, has_synapse
 from liafseq.tasks.models import build_conv, build_layer
 
@@ -90,6 +91,8 @@ class LiafNet(nn.Module):
     def features(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """What the head would see of each step, (T, N, features)."""
         if not self.over_maps:
+            if exporting():
+                return padded(self.layers[0], frames.flatten(2), lengths)[0]
             flat = pack_padded_sequence(frames.flatten(2), lengths)
             out = self.layers[0](flat)[0]
             return _padded(out)
@@ -109,16 +112,17 @@ class LiafNet(nn.Module):
     def _through_steps(self, frames: Tensor, lengths: Tensor) -> Tensor:
         steps, many = frames.shape[:2]
         # Of unequal lengths only what is there is computed, and counts in the normalisation.
-        packed = None if int(lengths[-1]) == steps else pack_padded_sequence(frames, lengths)
+        whole = exporting() or int(lengths[-1]) == steps
+        packed = None if whole else pack_padded_sequence(frames, lengths)
         x = frames.flatten(0, 1) if packed is None else packed.data
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if packed is None:
-                x = layer(x.unflatten(0, (steps, many)))[0].flatten(0, 1)
+                x = padded(layer, x.unflatten(0, (steps, many)), lengths)[0].flatten(0, 1)
             elif self.name == "conv-lstm":
                 x = pack_padded_sequence(layer(_padded(packed._replace(data=x)))[0], lengths).data
             else:
                 x = layer(packed._replace(data=x))[0].data
-            x = nn.functional.avg_pool2d(norm(x), 2, ceil_mode=True, divisor_override=self._divisor(number))
+            x = _pooled(norm(x), self._divisor(number))
         return x.unflatten(0, (steps, many)) if packed is None else _padded(packed._replace(data=x))
 
     def _divisor(self, block: int) -> int:
@@ -130,11 +134,20 @@ class LiafNet(nn.Module):
         """One vector per recording, (N, features), from those of its own steps."""
         lengths = lengths.to(features.device)
         if self.aggregate == "last":
-            return features[lengths - 1, torch.arange(len(lengths), device=features.device)]
-        inside = (torch.arange(len(features), device=features.device)[:, None] < lengths)[..., None]
+            return features[lengths - 1, torch.arange(lengths.shape[0], device=features.device)]
+        inside = (torch.arange(features.shape[0], device=features.device)[:, None] < lengths)[..., None]
         if self.aggregate == "max":
             return features.masked_fill(~inside, -torch.inf).amax(0)
         return (features * inside).sum(0) / lengths[:, None]
+
+
+def _pooled(maps: Tensor, divisor: int) -> Tensor:
+    """Sums of 2 x 2 pixels, over ``divisor``."""
+    if not exporting():
+        return nn.functional.avg_pool2d(maps, 2, ceil_mode=True, divisor_override=divisor)
+    # torch 2.13 writes no divisor to ONNX
+    edges = (0, maps.shape[-1] % 2, 0, maps.shape[-2] % 2)
+    return nn.functional.avg_pool2d(nn.functional.pad(maps, edges), 2) * (4 / divisor)
 
 
 def _padded(packed: PackedSequence) -> Tensor:

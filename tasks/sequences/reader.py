@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from liafseq.padding import exporting, padded
 from liafseq.tasks.models import ModelSpec, build_layer, states
 
 __all__ = ["Reader", "reader", "unpacked"]
@@ -73,8 +74,15 @@ class Reader(nn.Module):
 
     def pooled(self, values: Tensor, lengths: Tensor) -> Tensor:
         """What the head sees, without dropout."""
-        outputs, state = self.layer(self.packed(values, lengths))
+        outputs, state = self.read(values, lengths)
         return self.pool(outputs, state, lengths)
+
+    def read(self, values: Tensor, lengths: Tensor) -> tuple[Any, Any]:
+        """What the layers give out, packed where the lengths differ, and their last state."""
+        if exporting():
+            return padded(self.layer, self._vectors(values), lengths)
+        outputs, state = self.layer(self.packed(values, lengths))
+        return outputs, state
 
     def pool(self, outputs: Any, state: Any, lengths: Tensor) -> Tensor:
         """Of what the layers gave out, what the head sees."""
@@ -85,7 +93,7 @@ class Reader(nn.Module):
         if self.pooling == "steps":
             return outputs
         lengths = lengths.to(outputs.device)
-        inside = (torch.arange(len(outputs), device=outputs.device)[:, None] < lengths)[..., None]
+        inside = (torch.arange(outputs.shape[0], device=outputs.device)[:, None] < lengths)[..., None]
         if self.pooling == "max":
             return outputs.masked_fill(~inside, -torch.inf).amax(0)
         if self.attention is None:

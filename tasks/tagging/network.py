@@ -64,7 +64,7 @@ class Tagger(Reader):
             self.crf = CRF(len(data.tags))
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:  # type: ignore[override]
-        outputs, state = self.layer(self.packed(values, lengths))
+        outputs, state = self.read(values, lengths)
         logits = self.head(self.dropout(unpacked(outputs)))
         if self.intents is None:
             return logits, None
