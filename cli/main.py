@@ -150,7 +150,7 @@ def _liafseq(
 
 
 def main() -> None:
-    """The entry point of the installed command."""
+    """Runs the command."""
     app(prog_name="liafseq")
 
 
