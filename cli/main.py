@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liafseq.cli import bench, compare, evaluate, look, predict, report, show, train
+from liafseq.cli import bench, compare, evaluate, export, look, predict, report, show, train
 from liafseq.cli.groups import DataGroup, markup
 
 __all__ = ["app", "main"]
@@ -18,6 +18,7 @@ ORDER = (
     "train",
     "evaluate",
     "predict",
+    "export",
     "compare",
     "report",
     "show",
@@ -117,6 +118,7 @@ def _data() -> None:
 app.add_typer(train_app, name="train")
 app.command("evaluate")(_train)  # made where it is asked for
 app.command("predict")(_train)  # as evaluate
+app.command("export")(export.export)
 app.add_typer(compare_app, name="compare")
 app.command("report")(report.report)
 app.command("show")(show.show)
@@ -150,7 +152,7 @@ def _liafseq(
 
 
 def main() -> None:
-    """The entry point of the installed command."""
+    """Runs the command."""
     app(prog_name="liafseq")
 
 

@@ -6,6 +6,7 @@ several tasks.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from liafseq.tasks.training.run import Trained, load
 
 __all__ = ["Trained", "compare", "compare_suite", "load"]
+
+NEEDED = (
+    "filelock", "jinja2", "lightning_fabric", "matplotlib", "platformdirs", "pydantic", "rich", "safetensors",
+    "scipy", "typer",
+)  # fmt: skip
+"""The modules of the extra ``study`` that every task needs: looked for, not imported, which is slow."""
+
+if missing := [name for name in NEEDED if find_spec(name) is None]:
+    raise ImportError(
+        "the tasks and the command line need the extra 'study': pip install 'liafseq[study]' "
+        f"(missing: {', '.join(missing)})"
+    )
 
 
 def __getattr__(name: str) -> Any:

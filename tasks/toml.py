@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from liafseq.tasks.results import value_text
 from liafseq.tasks.settings import FieldError, Flags, Settings, extra, flag_of
 
-__all__ = ["REPEATABLE", "build", "by_field", "field_of", "has_effect", "lines", "located", "read_toml"]
+__all__ = ["REPEATABLE", "build", "by_field", "field_of", "has_effect", "lines", "located", "read_toml",
+           "stated", "words"]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
 
@@ -93,7 +94,11 @@ def build(kind: type[S], defaults: Mapping[str, Any], said: Mapping[str, Any], f
 
 def lines(flags: Flags, configs: Sequence[Any]) -> list[str]:
     """The settings of configurations as lines of a file, those of ``flags``."""
-    found = []
+    return [f"{flag} = {json.dumps(value)}" for flag, value in stated(flags, configs)]
+
+
+def stated(flags: Flags, configs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """The settings of configurations that have an effect: names of options and plain values."""
     for config in configs:
         content = config.to_json()
         for name, info in flags.items():
@@ -107,5 +112,21 @@ def lines(flags: Flags, configs: Sequence[Any]) -> list[str]:
                 value = value["label"] if ":" in value["label"] else f"{value['label']}{options}"
             elif isinstance(value, dict):
                 value = [f"{key}={value_text(item)}" for key, item in value.items()]
-            found.append(f"{flag_of(name, info)} = {json.dumps(value)}")
-    return found
+            yield flag_of(name, info), value
+
+
+def words(flag: str, value: Any) -> list[str]:
+    """An option and its value as words of a command line.
+
+    >>> words("tasks", [1, 6]), words("gated", False), words("option", ["a=1", "b=2"])
+    (['--tasks', '1,6'], ['--no-gated'], ['--option', 'a=1', '--option', 'b=2'])
+    """
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
+        value = ",".join(map(str, value))  # numbers, from a file
+    return [
+        word
+        for item in (value if isinstance(value, (list, tuple)) else [value])
+        for word in (f"--{flag}", str(item))
+    ]

@@ -1,1 +1,1 @@
-"""Trained networks for other programs."""
+"""Trained networks for others: a folder for the Hugging Face hub, an ONNX file."""

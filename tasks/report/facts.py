@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from liafseq.tasks import models
 from liafseq.tasks import settings as settings_of
@@ -10,7 +11,7 @@ from liafseq.tasks import task as tasks
 from liafseq.tasks.report.words import count_of, duration, listed, number_range
 from liafseq.tasks.results import Outcome, Study, StudyTime, model_options, value_text
 
-__all__ = ["counts", "facts", "machine_words", "sizes", "spelt_out", "title"]
+__all__ = ["counts", "facts", "machine_words", "settings_words", "sizes", "spelt_out", "title"]
 
 _TOLD = {"model", "seed", "score_test"}
 """Settings that a report shows in another place."""
@@ -28,7 +29,7 @@ def facts(study: Study) -> list[tuple[str, str]]:
     """Models, data, settings, machine and versions of a study; what it does not tell is left out."""
     task = tasks.find(study.task)
     data, network, training, machine = (
-        _settings(study, panel)
+        settings_words(task, study.settings, panel)
         for panel in (settings_of.DATA, settings_of.MODEL, settings_of.TRAINING, settings_of.MACHINE)
     )
     seconds = sum(outcome.time.train_seconds for outcome in _outcomes(study))
@@ -105,18 +106,17 @@ def _split(study: Study, word: str) -> str:
     return f"{train} training, {valid} validation, {test} test {word} per run"
 
 
-def _settings(study: Study, panel: str) -> list[str]:
-    """The settings of a panel that all runs share and that have an effect."""
-    task = tasks.find(study.task)
+def settings_words(task: tasks.Task[Any, Any], settings: Mapping[str, Any], panel: str) -> list[str]:
+    """The settings of a panel that have an effect, of a run or of all runs of a study."""
     shown = []
     for name, info in task.Config.model_fields.items():
-        value = study.settings.get(name)
+        value = settings.get(name)
         if settings_of.extra(info, "panel") != panel or name in _TOLD or name in task.sizes:
             continue
         needs, _, wanted = (settings_of.extra(info, "only") or "").partition("=")
         if value in (None, False, {}, []) and name != "data_seed":  # 0 too: no dropout, no warm-up
             continue
-        if needs and str(study.settings.get(needs)) != wanted:
+        if needs and str(settings.get(needs)) != wanted:
             continue
         words = settings_of.flag_of(name, info).replace("-", " ")
         shown.append(f"{words} {value_text(value)}".removesuffix(" true"))

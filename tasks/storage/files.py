@@ -5,10 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TEMPORARY_SUFFIX", "read_json", "remove_leftovers", "write_atomic", "write_json"]
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "check_new",
+    "new_folder",
+    "read_json",
+    "remove_leftovers",
+    "write_atomic",
+    "write_json",
+]
 
 TEMPORARY_SUFFIX = ".liafseq-tmp"
 """How the name of a file that is still being written ends."""
@@ -63,6 +73,36 @@ def remove_leftovers(folder: str | os.PathLike[str], name: str = "*") -> list[Pa
     for path in found:
         path.unlink(missing_ok=True)
     return found
+
+
+def check_new(path: Path) -> None:
+    """Sees that there is nothing at a place, or an empty folder; FileExistsError where there is."""
+    if path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None):
+        there = f"holds files already ({min(path.iterdir()).name})" if path.is_dir() else "is there already"
+        raise FileExistsError(f"{path}: {there}; give another place, or delete it")
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder that is there with all that is written into it, or not at all.
+
+    Gives a folder beside its place, which is moved there at the end; after an error nothing is left.
+
+    Raises:
+        FileExistsError: there is something at this place; an empty folder is none.
+        OSError: it cannot be made.
+    """
+    check_new(path)
+    path = path.absolute()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.is_dir():
+            path.rmdir()  # empty; some systems move nothing onto it
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:

@@ -10,6 +10,7 @@ from liafseq.tasks.models import ModelSpec, parse_specs, with_options
 from liafseq.tasks.settings import Settings, flag_of, flags_of
 from liafseq.tasks.study.search import Search
 from liafseq.tasks.task import Task
+from liafseq.tasks.toml import words
 
 __all__ = ["WHERE", "StudyOptions", "checked", "match_parameters", "matched", "parameters", "plan"]
 
@@ -228,17 +229,10 @@ def command_words(
     What was said stands there, and in any case the models, the seeds and the epochs, because a reader wants
     to know them.
     """
-    words = ["liafseq", "compare", task.name]
+    found = ["liafseq", "compare", task.name]
     said = {"models": options.models, "seeds": options.seeds, "epochs": config.epochs, **said}
     for name, info in {**flags_of(StudyOptions), **flags_of(task.Config)}.items():
         if name not in said or name in WHERE:
             continue
-        value, flag = said[name], f"--{flag_of(name, info)}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-            continue
-        if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
-            value = ",".join(map(str, value))  # numbers, from a file
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            words += [flag, str(item)]
-    return words
+        found += words(flag_of(name, info), said[name])
+    return found

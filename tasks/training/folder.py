@@ -16,11 +16,15 @@ from liafseq.tasks.results import Outcome
 from liafseq.tasks.storage.files import read_json, write_atomic, write_json
 from liafseq.tasks.training.log import METRICS, Epoch, log_text, read_log
 
-__all__ = ["CONFIG", "DATA", "LOG", "RESULT", "claim", "finished", "intact", "read_config", "torch_for"]
+__all__ = ["CONFIG", "DATA", "LOG", "RESULT", "WEIGHTS", "claim",
+           "finished", "intact", "read_config", "torch_for", "weights_file"]  # fmt: skip
 
 CONFIG, RESULT, DATA = "config.json", "result.json", "data.json"
-RESUME = "resume.safetensors"
-OWN = {CONFIG, RESULT, DATA, METRICS, RESUME, "checkpoint.safetensors", "error.txt", ".lock", "log"}
+CHECKPOINT, RESUME = "checkpoint.safetensors", "resume.safetensors"
+WEIGHTS = "model.safetensors"
+"""The weights in an exported folder, by the name that the Hugging Face hub knows."""
+
+OWN = {CONFIG, RESULT, DATA, METRICS, RESUME, CHECKPOINT, "error.txt", ".lock", "log"}
 """What a run writes."""
 
 LOG = logging.getLogger("liafseq")
@@ -151,6 +155,11 @@ def read_config(folder: str | Path) -> tuple[tasks.Task[Any, Any], Any]:
         return task, task.Config.from_json(content["config"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights of a run's folder, or of an exported one."""
+    return folder / WEIGHTS if (folder / WEIGHTS).is_file() else folder / CHECKPOINT
 
 
 def versions() -> dict[str, str]:

@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from liafseq.tasks.storage.checkpoint import load_into, load_tensors, save_tensors
 from liafseq.tasks.storage.files import write_atomic
 from liafseq.tasks.task import Metric
+from liafseq.tasks.training.folder import CHECKPOINT, RESUME
 from liafseq.tasks.training.log import METRICS, Epoch, best_epoch, log_text
 
 __all__ = ["CHECKPOINT", "METRICS", "RESUME", "commit", "follow", "take_up"]
-
-CHECKPOINT = "checkpoint.safetensors"
-RESUME = "resume.safetensors"
 
 
 def commit(

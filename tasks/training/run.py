@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liafseq.tasks.config import Config
+from liafseq.tasks.export.hub import OnHub
 from liafseq.tasks.results import Counts, Outcome, RunTime, Score
 from liafseq.tasks.storage.files import read_json, remove_leftovers, write_json
 from liafseq.tasks.task import SPLITS, Mistake, Part, Task
-from liafseq.tasks.training.folder import DATA, RESULT, claim, finished, read_config, torch_for
+from liafseq.tasks.training.folder import DATA, RESULT, claim, finished, read_config, torch_for, weights_file
 from liafseq.tasks.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -171,11 +172,11 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(OnHub):
     """A trained network and what belongs to it.
 
     Attributes:
-        folder: of the run.
+        folder: of the run, or an exported one.
         task, config: of the run.
         epoch: whose weights these are.
         network: in evaluation mode, on the CPU.
@@ -276,18 +277,18 @@ class Trained:
 
 
 def load(folder: str | Path) -> Trained:
-    """The trained network of a run folder, with its vocabulary.
+    """The trained network of a run folder or of an exported folder, with its vocabulary.
 
     Raises:
         FileNotFoundError: no such run, or one that has not finished an epoch.
         ValueError: a damaged file.
     """
     from liafseq.tasks.storage.checkpoint import load_into, load_tensors
-    from liafseq.tasks.training.resume import CHECKPOINT
 
     folder = Path(folder)
     task, config = read_config(folder)
-    weights, about = load_tensors(folder / CHECKPOINT)
+    file = weights_file(folder)
+    weights, about = load_tensors(file)
     kept = read_json(folder / DATA)
     try:
         data = task.data(config, kept)
@@ -295,5 +296,5 @@ def load(folder: str | Path) -> Trained:
         raise ValueError(f"{folder / DATA}: {error}") from error
     with torch_for(config):
         network = task.network(config, data)
-    load_into(network, weights, folder / CHECKPOINT)
+    load_into(network, weights, file)
     return Trained(folder, task, config, about["epoch"], network.eval(), data)
