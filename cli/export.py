@@ -9,7 +9,10 @@ import typer
 
 __all__ = ["FORMATS", "export"]
 
-FORMATS = {"": "liafseq.tasks.export.hub:write_folder"}
+FORMATS = {
+    "": "liafseq.tasks.export.hub:write_folder",
+    ".onnx": "liafseq.tasks.export.onnx:write_trained",
+}
 """How the name of what is written ends, and what writes it: a function of the trained network and the path,
 imported where it is used. No ending: a folder."""
 
@@ -21,14 +24,15 @@ def export(
     to: Annotated[
         Path,
         typer.Option(
-            "--to", help="What is written: a folder, which is not there or empty.", metavar="FOLDER"
+            "--to", help="What is written: a folder, or a file .onnx; nothing may be there.", metavar="PATH"
         ),
     ],
 ) -> None:
-    """Write a trained network as a folder for the Hugging Face hub, with a model card made from the run.
+    """Write a trained network as a folder for the Hugging Face hub, or as an ONNX file.
 
-    The folder holds model.safetensors, config.json, data.json, result.json and README.md; evaluate, predict
-    and show read it as they read a run.
+    The folder holds model.safetensors, config.json, data.json, result.json and README.md, a model card made
+    from the run; evaluate, predict and show read it as they read a run. An ONNX file takes any number of
+    sequences and steps.
 
     Example: liafseq export runs/liaf-qa1-s0-1a2b3c4d --to exported
     """

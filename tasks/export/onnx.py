@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +19,34 @@ from torch.utils._pytree import tree_map
 
 from liafseq.tasks.storage.files import write_atomic
 
-__all__ = ["write_onnx"]
+if TYPE_CHECKING:
+    from liafseq.tasks.training.run import Trained
+
+__all__ = ["write_onnx", "write_trained"]
 
 _NEEDED = ("onnx", "onnxscript")
+
+
+def write_trained(trained: Trained, path: str | os.PathLike[str]) -> Path:
+    """Writes a trained network as an ONNX file; test examples of its data say how it is called.
+
+    A network that takes a state, as a language model does, takes and gives it in the file too.
+
+    Raises:
+        ModuleNotFoundError, ValueError, OSError: as :func:`write_onnx`.
+    """
+    batch, _ = trained.task.sample(trained.config, trained.data, 2)
+    inputs = [_two(item) if isinstance(item, Tensor) else item for item in tuple(batch)[:-1]]
+    if any(item is None for item in inputs):  # the state at rest
+        with torch.no_grad():
+            _, state = trained.network(*inputs)
+        inputs = [tree_map(torch.zeros_like, state) if item is None else item for item in inputs]
+    return write_onnx(trained.network, inputs, path)
+
+
+def _two(tensor: Tensor) -> Tensor:
+    """Two sequences, where there is one."""
+    return torch.cat([tensor, tensor], 1) if tensor.dim() > 1 and tensor.shape[1] == 1 else tensor
 
 
 def write_onnx(network: nn.Module, inputs: Sequence[Any], path: str | os.PathLike[str]) -> Path:
@@ -46,14 +73,25 @@ def write_onnx(network: nn.Module, inputs: Sequence[Any], path: str | os.PathLik
     training = network.training
     network.eval()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            # torch's exporter about its own parts
-            warnings.simplefilter("ignore")
+        with _quiet(), torch.no_grad():
             program = _program(network, tuple(inputs))
             made: Any = torch.onnx.export(program, dynamo=True, verbose=False)
     finally:
         network.train(training)
     return write_atomic(path, made.model_proto.SerializeToString())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch's exporter tells of its own parts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _program(network: nn.Module, inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:

@@ -9,7 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from torch.utils._pytree import tree_leaves
 
+from liafseq.tasks import load
 from liafseq.tasks.config import replace
 from liafseq.tasks.export.card import train_command
 from liafseq.tasks.models import ModelSpec
@@ -42,6 +45,36 @@ def test_an_exported_folder_is_used_as_a_run(call: Call) -> None:
     assert (refused.exit_code, refused.stderr) == (
         2, "liafseq: out: holds files already (README.md); give another place, or delete it\n"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("synthetic", ("--sequences", 60, "--test-sequences", 20)),
+        pytest.param("lm", ("--source", "text.txt", "--batch-size", 2), marks=pytest.mark.exhaustive),
+    ],
+)
+def test_an_onnx_file_answers_as_the_network(call: Call, task: str, options: tuple[object, ...]) -> None:
+    pytest.importorskip("onnxscript", reason="exports to ONNX need it")
+    runtime = pytest.importorskip("onnxruntime", reason="runs what is exported")
+    Path("text.txt").write_text("abcd efgh\n" * 200)
+    tiny = ("--epochs", 1, "--hidden-size", 4, "--out", "run")
+    trained = call("train", task, "--model", "liaf", *options, *tiny)
+    assert trained.exit_code == 0, trained.output
+    exported = call("export", "run", "--to", "model.onnx")
+    assert (exported.stdout, exported.stderr) == ("Written: model.onnx\n", "")
+    found = load("run")
+    batch, _ = found.task.sample(found.config, found.data, 5)
+    inputs = [item for item in tuple(batch)[:-1] if item is not None]
+    if task == "lm":  # a state at rest, and another number of sequences
+        inputs = [inputs[0].expand(-1, 3).contiguous(), torch.zeros(1, 3, 4), torch.zeros(1, 3, 4)]
+    with torch.no_grad():
+        expected = found.network(*inputs[:1], *([tuple(inputs[1:])] if task == "lm" else inputs[1:]))
+    session = runtime.InferenceSession("model.onnx")
+    names = [entry.name for entry in session.get_inputs()]
+    got = session.run(None, {name: item.numpy() for name, item in zip(names, inputs, strict=True)})
+    for one, other in zip(tree_leaves(expected), got, strict=True):
+        torch.testing.assert_close(one, torch.from_numpy(other), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
