@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs a program of the repository's root; gives its lines."""
     monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # as python examples/NAME.py has it
 
     def lines(name: str) -> list[str]:
         importlib.import_module(f"examples.{name}").main()
@@ -115,3 +116,29 @@ def test_nir_roundtrip(run) -> None:
     assert layers == "layers: ConvLIF, AvgPool2d, Flatten, LIF"
     assert number(same, "%") > 99
     assert refused.startswith("LIAF: modules[0]: LIAF emits an analog value")
+
+
+def needs(package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install 'liafseq[ecosystem]'")
+
+
+def test_trainer_text(run) -> None:
+    needs("transformers")
+    needs("accelerate")  # by which its Trainer places models
+    accuracy, same = run("trainer_text")
+    assert number(accuracy, "%") > 95
+    assert same.endswith("True")
+
+
+def test_lightning_text(run) -> None:
+    needs("lightning")
+    accuracy, same = run("lightning_text")
+    assert number(accuracy, "%") > 95
+    assert same.endswith("True")
+
+
+def test_accelerate_text(run) -> None:
+    needs("accelerate")
+    (accuracy,) = run("accelerate_text")
+    assert accuracy.startswith("accuracy on 500 new sentences: ")
+    assert number(accuracy, "%") > 95
