@@ -190,7 +190,10 @@ def of_a_process(rank: int, folder: str) -> None:
 
 
 @pytest.mark.exhaustive
-def test_gradients_of_two_processes_are_those_of_the_whole_batch(tmp_path: Path) -> None:
+def test_gradients_of_two_processes_are_those_of_the_whole_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # where a new process finds this module
     models = {kind.__name__: Model(kind, num_layers=2) for kind in (LIAF, LIF)}
     x, target = 2 * torch.randn(5, 8, 3), torch.arange(8) % 2
     torch.save((x, target, {n: m.state_dict() for n, m in models.items()}), tmp_path / "given.pt")
