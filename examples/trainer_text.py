@@ -38,8 +38,12 @@ class Classifier(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        if hasattr(module, "reset_parameters"):  # N(0, 0.02) is too weak for neurons with a threshold
+        """As torch draws them: N(0, 0.02) is too weak for neurons. What was loaded stays."""
+        if hasattr(module, "reset_parameters"):
+            tensors = module.state_dict(keep_vars=True).items()
+            loaded = {n: t.clone() for n, t in tensors if getattr(t, "_is_hf_initialized", False)}
             module.reset_parameters()
+            module.load_state_dict(loaded, strict=False)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None

@@ -130,6 +130,22 @@ def test_trainer_text(run) -> None:
     assert same.endswith("True")
 
 
+def test_trainer_text_draws_only_what_a_checkpoint_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("transformers")
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    program = importlib.import_module("examples.trainer_text")
+    model = program.Classifier(program.Config())
+    kept = {name: value + 1 for name, value in model.state_dict().items() if name != "rnn.bias_ih_l0"}
+    model.save_pretrained(tmp_path, state_dict=dict(kept))
+    found = program.Classifier.from_pretrained(tmp_path).state_dict()
+    assert (found.pop("rnn.bias_ih_l0").abs() <= 32**-0.5).all()
+    assert found.keys() == kept.keys()
+    assert all(found[name].equal(value) for name, value in kept.items())
+
+
 def test_lightning_text(run) -> None:
     needs("lightning")
     accuracy, same = run("lightning_text")
