@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs a program of the repository's root; gives its lines."""
     monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # as python examples/NAME.py has it
 
     def lines(name: str) -> list[str]:
         importlib.import_module(f"examples.{name}").main()
@@ -125,3 +126,45 @@ def test_nir_roundtrip(run) -> None:
     assert layers == "layers: ConvLIF, AvgPool2d, Flatten, LIF"
     assert number(same, "%") > 99
     assert refused.startswith("LIAF: modules[0]: LIAF emits an analog value")
+
+
+def needs(package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install 'liafseq[ecosystem]'")
+
+
+def test_trainer_text(run) -> None:
+    needs("transformers")
+    needs("accelerate")  # by which its Trainer places models
+    accuracy, same = run("trainer_text")
+    assert number(accuracy, "%") > 95
+    assert same.endswith("True")
+
+
+def test_trainer_text_draws_only_what_a_checkpoint_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("transformers")
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    program = importlib.import_module("examples.trainer_text")
+    model = program.Classifier(program.Config())
+    kept = {name: value + 1 for name, value in model.state_dict().items() if name != "rnn.bias_ih_l0"}
+    model.save_pretrained(tmp_path, state_dict=dict(kept))
+    found = program.Classifier.from_pretrained(tmp_path).state_dict()
+    assert (found.pop("rnn.bias_ih_l0").abs() <= 32**-0.5).all()
+    assert found.keys() == kept.keys()
+    assert all(found[name].equal(value) for name, value in kept.items())
+
+
+def test_lightning_text(run) -> None:
+    needs("lightning")
+    accuracy, same = run("lightning_text")
+    assert number(accuracy, "%") > 95
+    assert same.endswith("True")
+
+
+def test_accelerate_text(run) -> None:
+    needs("accelerate")
+    (accuracy,) = run("accelerate_text")
+    assert accuracy.startswith("accuracy on 500 new sentences: ")
+    assert number(accuracy, "%") > 95
