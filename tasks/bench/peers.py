@@ -1,9 +1,11 @@
-"""Recurrent LIF layers of other packages, timed where they are installed and never required.
+"""Recurrent layers of other packages, timed where they are installed and never required.
 
-Each has an input matrix and an (H, H) matrix fed by its own spikes, as ``LIF`` has, trains with its
-package's surrogate gradient and starts from rest at each call. Of the ways a package offers, the
-fastest that keeps to its neuron is taken: the input projection of all steps is one product where the
-package leaves it to the user.
+norse, snntorch and spikingjelly: each has an input matrix and an (H, H) matrix fed by its own spikes, as
+``LIF`` has, trains with its package's surrogate gradient and starts from rest at each call. Of the ways a
+package offers, the fastest that keeps to its neuron is taken: the input projection of all steps is one
+product where the package leaves it to the user. spikingjelly's LIAF node gives spikes in its multi-step mode,
+so that its LIF is timed. torchrecurrent, ncps and minGRU-pytorch have no spikes: what a person would try
+instead of a GRU.
 """
 
 from __future__ import annotations
@@ -73,16 +75,51 @@ def _spikingjelly(inputs: int, hidden: int) -> Any:
     return Layer()
 
 
+def _torchrecurrent(inputs: int, hidden: int) -> Any:
+    """``torchrecurrent.LiGRU``: one gate, two matrices, as a gated LIAF has (arXiv:1803.10225)."""
+    from torchrecurrent import LiGRU
+
+    return LiGRU(inputs, hidden)
+
+
+def _ncps(inputs: int, hidden: int) -> Any:
+    """``ncps.torch.CfC`` without its backbone, which would be a second layer (arXiv:2106.13898)."""
+    from ncps.torch import CfC
+
+    return CfC(inputs, hidden, batch_first=False, backbone_layers=0, backbone_units=0, backbone_dropout=0)
+
+
+def _mingru(inputs: int, hidden: int) -> Any:
+    """``minGRU`` behind an ``nn.Linear`` to its size: no feedback, all steps at once (arXiv:2410.01201)."""
+    from minGRU_pytorch import minGRU
+    from torch import nn
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input = nn.Identity() if inputs == hidden else nn.Linear(inputs, hidden)
+            self.layer = minGRU(hidden)
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(self.input(x).transpose(0, 1)).transpose(0, 1)
+
+    return Layer()
+
+
 PEERS: dict[str, Callable[[int, int], Any]] = {
     "norse": _norse,
     "snntorch": _snntorch,
     "spikingjelly": _spikingjelly,
+    "torchrecurrent": _torchrecurrent,
+    "ncps": _ncps,
+    "minGRU-pytorch": _mingru,
 }
+"""By the name of their package."""
 
 
 def installed_peers() -> tuple[str, ...]:
     """The peers that can be found here; nothing is imported."""
-    return tuple(name for name in PEERS if find_spec(name) is not None)
+    return tuple(name for name in PEERS if find_spec(name.replace("-", "_")) is not None)
 
 
 def chosen_peers(value: Any) -> tuple[str, ...]:
@@ -114,5 +151,5 @@ def package_version(name: str) -> str:
 
 
 def build_peer(name: str, inputs: int, hidden: int) -> Any:
-    """The peer's layer: called with (T, N, I) it returns its spikes (T, N, H) and something else."""
+    """The peer's layer: called with (T, N, I) it returns its output (T, N, H), or that and something else."""
     return PEERS[name](inputs, hidden)
