@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["PEERS", "build_peer", "chosen_peers", "installed_peers", "package_version"]
+__all__ = ["PEERS", "SPIKING", "build_peer", "chosen_peers", "installed_peers", "package_version"]
 
 
 def _norse(inputs: int, hidden: int) -> Any:
@@ -100,8 +100,9 @@ def _mingru(inputs: int, hidden: int) -> Any:
             self.input = nn.Identity() if inputs == hidden else nn.Linear(inputs, hidden)
             self.layer = minGRU(hidden)
 
-        def forward(self, x: Any) -> Any:
-            return self.layer(self.input(x).transpose(0, 1)).transpose(0, 1)
+        def forward(self, x: Any) -> tuple[Any, Any]:
+            output = self.layer(self.input(x).transpose(0, 1)).transpose(0, 1)
+            return output, output[-1]
 
     return Layer()
 
@@ -115,6 +116,8 @@ PEERS: dict[str, Callable[[int, int], Any]] = {
     "minGRU-pytorch": _mingru,
 }
 """By the name of their package."""
+SPIKING = ("norse", "snntorch", "spikingjelly")
+"""Those whose output is spikes."""
 
 
 def installed_peers() -> tuple[str, ...]:
@@ -151,5 +154,5 @@ def package_version(name: str) -> str:
 
 
 def build_peer(name: str, inputs: int, hidden: int) -> Any:
-    """The peer's layer: called with (T, N, I) it returns its output (T, N, H), or that and something else."""
+    """The peer's layer: called with (T, N, I) it returns its output (T, N, H) and something else."""
     return PEERS[name](inputs, hidden)

@@ -24,7 +24,7 @@ from liafseq.tasks.bench.floor import (
 )
 from liafseq.tasks.bench.memory import training_memory
 from liafseq.tasks.bench.one_step import one_step
-from liafseq.tasks.bench.peers import PEERS, build_peer, package_version
+from liafseq.tasks.bench.peers import PEERS, SPIKING, build_peer, package_version
 from liafseq.tasks.bench.results import Bench, FirstCall, Host, OneStep, Speed, StepMemory, Timing, Verdict
 from liafseq.tasks.bench.timing import speed, time_rounds
 from liafseq.tasks.study.machine import machine
@@ -123,7 +123,7 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
         except RuntimeError as error:
             unusable[label] = str(error)
         else:
-            rates |= {label: emitted} if label in config.peers else {}
+            rates |= {label: emitted} if label in SPIKING else {}
     names = {**dict.fromkeys(FLOORS.values(), FLOOR), **{spec.label: spec.name for spec in config.models}}
     blocks = {label: layers[label].options.blocks for label in ours}
     floors = {FLOORS[n]: n for n in sorted({1, *blocks.values()})}

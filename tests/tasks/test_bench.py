@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from liafseq import ops
 from liafseq.tasks.bench import check as checking
-from liafseq.tasks.bench import first_call, floor, plots, runner, timing
+from liafseq.tasks.bench import first_call, floor, peers, plots, runner, timing
 from liafseq.tasks.bench.check import Check
 from liafseq.tasks.bench.competitors import build, draw, layer_step
 from liafseq.tasks.bench.config import BenchConfig, Shape, Sweep
@@ -505,6 +505,16 @@ def test_a_peer_is_timed_beside_the_layers(monkeypatch: pytest.MonkeyPatch) -> N
     assert [row.model for row in rows] == ["lif", "gru", "norse", "floor"]
     assert "norse" in rows[0].speed.ratios
     assert rows[2].check is None
+    assert rows[2].firing_rate is not None
+
+
+@pytest.mark.parametrize("name", [name for name in peers.PEERS if name not in peers.SPIKING])
+def test_a_peer_without_spikes_has_no_firing_rate(name: str) -> None:
+    if name not in peers.installed_peers():
+        pytest.skip(f"{name} is not installed")
+    rows = runner.bench(config(models=("gru",), peers=(name,), modes=("training",)))
+    (row,) = (row for row in rows if row.model == name)
+    assert (row.status, row.firing_rate) == ("ok", None)
 
 
 def test_a_peer_that_cannot_be_used_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
