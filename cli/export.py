@@ -48,5 +48,8 @@ def export(
     read_config(run)
     from liafseq.tasks.training.run import load
 
-    path = resolve(FORMATS.get(suffix, FORMATS[""]))(load(run), to)
+    try:
+        path = resolve(FORMATS.get(suffix, FORMATS[""]))(load(run), to)
+    except ModuleNotFoundError as error:  # an extra that is not installed; its text says which
+        raise ValueError(f"--to: {error}") from error
     print(f"Written: {path}")

@@ -77,6 +77,15 @@ def test_an_onnx_file_answers_as_the_network(call: Call, task: str, options: tup
         torch.testing.assert_close(one, torch.from_numpy(other), atol=1e-5, rtol=1e-5)
 
 
+def test_without_the_extra_a_line_says_what_to_install(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liafseq.tasks.export.onnx._NEEDED", ("onnx", "a_package_that_nobody_has"))
+    assert call("train", "babi", "--model", "liaf", *TINY, "--out", "run").exit_code == 0
+    result = call("export", "run", "--to", "model.onnx")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "pip install 'liafseq[onnx]'" in result.stderr
+    assert not Path("model.onnx").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
