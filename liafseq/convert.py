@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from liafseq._modules.carried import carry, left_behind, tie, torn
+from liafseq._modules.carried import KINDS, carry, left_behind, tie, torn
 from liafseq.cells import DALIFCell, LIAFCell, LIFCell, MLIFCell
 from liafseq.layers import DALIF, LIAF, LIF, MLIF
 
@@ -114,7 +114,7 @@ def replace_rnn(
         )
     if not isinstance(model, nn.Module):
         raise TypeError(f"model should be an nn.Module, got: {type(model).__name__}")
-    if isinstance(model, (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)):
+    if isinstance(model, KINDS):
         raise TypeError(
             f"model is itself an nn.{type(model).__name__}, which no module holds; "
             "construct the layer instead"

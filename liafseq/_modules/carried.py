@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 from torch.nn.utils import parametrize
 
-__all__ = ["carry", "left_behind", "tie", "torn"]
+__all__ = ["KINDS", "carry", "left_behind", "tie", "torn"]
 
-_KINDS = (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)
+KINDS = (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)
 _HOOKS = (
     "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks",
     "_forward_pre_hooks_with_kwargs", "_backward_hooks", "_backward_pre_hooks", "_is_full_backward_hook",
@@ -22,7 +22,7 @@ _STATE_DICT_HOOKS = (
 
 def left_behind(old: nn.Module) -> list[str]:
     """What a new layer in the place of ``old`` would lose, a phrase each; empty where that is nothing."""
-    kind = next(kind for kind in _KINDS if isinstance(old, kind))
+    kind = next(kind for kind in KINDS if isinstance(old, kind))
     if parametrize.is_parametrized(old):
         names = ", ".join(old.parametrizations)  # type: ignore[arg-type]
         return [f"the parametrization of {names} (torch.nn.utils.parametrize.remove_parametrizations)"]
@@ -84,10 +84,9 @@ def carry(old: nn.Module, new: nn.Module) -> None:
     new.train(old.training)
     for name in _HOOKS:
         setattr(new, name, getattr(old, name))
-    frozen = {name for name, weight in old.named_parameters() if not weight.requires_grad}
-    everything = len(frozen) == sum(1 for _ in old.named_parameters())
+    learned = {name: weight.requires_grad for name, weight in old.named_parameters()}
     for name, weight in new.named_parameters():
-        weight.requires_grad_(not (name in frozen or everything))
+        weight.requires_grad_(learned.get(name, True) and any(learned.values()))
 
 
 def torn(model: nn.Module, places: Iterable[tuple[str, nn.Module]]) -> Iterator[tuple[str, str]]:
