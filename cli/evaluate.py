@@ -19,7 +19,7 @@ from liafseq.tasks.task import find, installed, names
 from liafseq.tasks.toml import located
 
 if TYPE_CHECKING:
-    from liafseq.tasks.training.run import Evaluated, Trained
+    from liafseq.tasks.training.trained import Evaluated, Trained
 
 __all__ = ["command"]
 
@@ -97,7 +97,7 @@ def _evaluate(given: dict[str, Any], fields: dict[str, tuple[Any, set[str]]]) ->
         if path.exists() and not given["force"]:
             raise ValueError(f"--errors: {path} is there already; give another name, or --force")
 
-    from liafseq.tasks.training.run import load
+    from liafseq.tasks.training.trained import load
 
     found, wrong = [], []
     for run, task in tasks.items():

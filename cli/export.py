@@ -46,7 +46,7 @@ def export(
         raise ValueError(f"--to: no format {suffix!r}; what can be written is {known}")
     check_new(to)
     read_config(run)
-    from liafseq.tasks.training.run import load
+    from liafseq.tasks.training.trained import load
 
     try:
         path = resolve(FORMATS.get(suffix, FORMATS[""]))(load(run), to)

@@ -76,7 +76,7 @@ def _predict(given: dict[str, Any], commands: dict[str, o.Command]) -> None:
             said[field] = given[field]
     try:
         _check(task, said)
-        from liafseq.tasks.training.run import load
+        from liafseq.tasks.training.trained import load
 
         print(load(given["run"]).predict(given["text"], **said))
     except FieldError as error:

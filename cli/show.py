@@ -45,7 +45,7 @@ def show(
     if out.suffix.lower() != ".png" or out.is_dir():
         raise ValueError(f"--out: expected the name of a PNG file such as story.png, got {str(out)!r}")
     from liafseq.tasks.storage.files import write_atomic
-    from liafseq.tasks.training.run import load
+    from liafseq.tasks.training.trained import load
 
     make_folder(out.absolute().parent)
     chosen = None if part is None else task.part_names(part)[0]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from liafseq.tasks.tagging.config import TaggingConfig
 from liafseq.tasks.task import find
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 CITIES = ("Oslo", "Rome", "New York", "San Jose", "Lima")
 WISHES = (("flight", "fly from {} to {}"), ("fare", "what is the fare from {} to {}"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from liafseq.tasks.study.api import compare
     from liafseq.tasks.study.suite import compare_suite
-    from liafseq.tasks.training.run import Trained, load
+    from liafseq.tasks.training.trained import Trained, load
 
 __all__ = ["Trained", "compare", "compare_suite", "load"]
 
@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 
         return compare_suite
     if name in ("Trained", "load"):
-        from liafseq.tasks.training import run
+        from liafseq.tasks.training import trained
 
-        return getattr(run, name)
+        return getattr(trained, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from liafseq.tasks.toml import stated, words
 
 if TYPE_CHECKING:
     from liafseq.tasks.results import Cost
-    from liafseq.tasks.training.run import Trained
+    from liafseq.tasks.training.trained import Trained
 
 __all__ = ["card", "train_command"]
 

@@ -16,7 +16,7 @@ from liafseq.tasks.training.folder import CONFIG, DATA, RESULT, WEIGHTS, intact,
 
 if TYPE_CHECKING:
     from liafseq.tasks.results import Outcome
-    from liafseq.tasks.training.run import Trained
+    from liafseq.tasks.training.trained import Trained
 
 __all__ = ["CARD", "OnHub", "write_folder"]
 
@@ -89,7 +89,7 @@ class OnHub(PyTorchModelHubMixin, library_name="liafseq"):
             ValueError: a damaged file, or a class named by its path.
             OSError: the hub has no such model, or is not reached.
         """
-        from liafseq.tasks.training.run import load
+        from liafseq.tasks.training.trained import load
 
         if Path(pretrained_model_name_or_path).is_dir():
             return load(pretrained_model_name_or_path)

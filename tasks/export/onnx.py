@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_map
 from liafseq.tasks.storage.files import write_atomic
 
 if TYPE_CHECKING:
-    from liafseq.tasks.training.run import Trained
+    from liafseq.tasks.training.trained import Trained
 
 __all__ = ["write_onnx", "write_trained"]
 

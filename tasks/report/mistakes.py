@@ -65,7 +65,7 @@ def _best(study: Study, part: str, metric: Metric) -> Run | None:
 def _of_run(folder: Path, part: str) -> list[Mistake]:
     if not (folder / CONFIG).is_file():  # before torch is loaded
         raise FileNotFoundError(f"no {folder / CONFIG}")
-    from liafseq.tasks.training.run import load
+    from liafseq.tasks.training.trained import load
 
     return list(islice(load(folder).mistakes(only=part), MOST))
 

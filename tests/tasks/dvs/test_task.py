@@ -13,7 +13,7 @@ from liafseq.tasks.dvs.data import load_split
 from liafseq.tasks.task import find
 from liafseq.tasks.training import run as runs
 from liafseq.tasks.training.folder import read_config
-from liafseq.tasks.training.run import load
+from liafseq.tasks.training.trained import load
 
 
 def write_recording(path, label, seed):

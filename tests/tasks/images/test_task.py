@@ -8,7 +8,7 @@ from liafseq.tasks.images.config import ImagesConfig
 from liafseq.tasks.models import known
 from liafseq.tasks.task import find
 from liafseq.tasks.training import run as runs
-from liafseq.tasks.training.run import load
+from liafseq.tasks.training.trained import load
 
 from . import image_writers as writers
 

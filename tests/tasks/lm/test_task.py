@@ -14,7 +14,8 @@ from liafseq.tasks.lm.task import LanguageModel
 from liafseq.tasks.training.fit import fit
 from liafseq.tasks.training.launch import make_fabric
 from liafseq.tasks.training.log import read_log
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 TASK = LanguageModel()
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 60

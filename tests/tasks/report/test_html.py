@@ -23,7 +23,7 @@ from liafseq.tasks.report.style import svg
 from liafseq.tasks.report.write import write_html
 from liafseq.tasks.results import Fairness, Study, read_study
 from liafseq.tasks.task import ACCURACY, Mistake
-from liafseq.tasks.training import run as runs_of
+from liafseq.tasks.training import trained
 
 from .made_up import HOSTILE, failed, finished, made_up, study_of, write_log, write_study
 
@@ -389,7 +389,7 @@ def answers_of(
 ) -> list[Captioned]:
     (folder / study.of("gru")[0].key / "config.json").write_text("{}")
     opened = []
-    monkeypatch.setattr(runs_of, "load", lambda path: opened.append(path) or Wrong(answers))
+    monkeypatch.setattr(trained, "load", lambda path: opened.append(path) or Wrong(answers))
     blocks = content.mistakes(study, folder)
     assert [path.name for path in opened] == ["gru-task-1-0"]  # the best model, its first seed
     return [block for block in blocks if isinstance(block, Captioned)]

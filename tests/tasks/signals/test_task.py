@@ -14,7 +14,8 @@ from liafseq.tasks.sequences.ragged import IGNORED
 from liafseq.tasks.signals.config import SignalsConfig
 from liafseq.tasks.signals.data import SignalData
 from liafseq.tasks.task import find
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 from .files_made import npz, put, ramps, table, tone, ts, wav
 

@@ -12,7 +12,8 @@ from liafseq.tasks.sequences.ragged import IGNORED
 from liafseq.tasks.synthetic.config import Problem, SyntheticConfig
 from liafseq.tasks.synthetic.data import SyntheticData
 from liafseq.tasks.task import find
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 TASK = find("synthetic")
 PROBLEMS = get_args(Problem)

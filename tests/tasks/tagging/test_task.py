@@ -11,7 +11,8 @@ import torch
 from liafseq.tasks.sequences.sources import place
 from liafseq.tasks.tagging.config import TaggingConfig
 from liafseq.tasks.task import find
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 from .made_tags import TEST, write
 

@@ -13,7 +13,8 @@ from liafseq.tasks.storage.archive import unpacked
 from liafseq.tasks.task import find
 from liafseq.tasks.text.config import TextConfig
 from liafseq.tasks.text.network import PairReader, SecondReader
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 from .made_texts import ANIMALS, FIELDS, pairs, rows, write
 

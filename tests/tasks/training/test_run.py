@@ -19,7 +19,8 @@ from liafseq.tasks.training import run as running
 from liafseq.tasks.training.folder import read_config
 from liafseq.tasks.training.log import read_log
 from liafseq.tasks.training.progress import Progress
-from liafseq.tasks.training.run import load, run
+from liafseq.tasks.training.run import run
+from liafseq.tasks.training.trained import load
 
 from ..small_stories import easy, tiny, write_easy_task, write_easy_tasks, write_stories
 
