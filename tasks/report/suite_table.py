@@ -100,6 +100,7 @@ def left_out(suite: Suite) -> list[str]:
 def equal(suite: Suite) -> list[tuple[str, str]]:
     """What was equal for all models, and where the tasks differ in it."""
     facts: dict[str, dict[str, str]] = {"Seeds": {}, "Size": {}, "Training": {}, "Search": {}}
+    unsaid = "unknown, because a model failed." if len(suite.models) > 1 else "there is one model."
     for entry in suite.entries:
         named = ("epochs", "batch_size", "learning_rate", "weight_decay", "dropout")
         said = [
@@ -108,7 +109,7 @@ def equal(suite: Suite) -> list[tuple[str, str]]:
             if entry.settings.get(name)
         ]
         facts["Seeds"][entry.label] = value_text(len(entry.seeds))
-        size = (entry.fairness.size or "unknown, because a model failed.").removeprefix("Size: ")
+        size = (entry.fairness.size or unsaid).removeprefix("Size: ")
         facts["Size"][entry.label] = size.rstrip(".")
         facts["Training"][entry.label] = ", ".join(said)
         facts["Search"][entry.label] = (entry.fairness.search or ("none",))[0].rstrip(".")

@@ -47,10 +47,16 @@ def read_state(path: str | os.PathLike[str]) -> Any:
     return _read(path, with_tensors=False)[1]
 
 
-def load_into(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], name: object) -> None:
-    """Puts tensors into a model; ValueError, naming the file ``name``, where they are not the model's."""
+def load_into(
+    model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], name: object, *, assign: bool = False
+) -> None:
+    """Puts tensors into a model; ValueError, naming the file ``name``, where they are not the model's.
+
+    Args:
+        assign: the model takes these tensors in the place of its own, which may be on the device "meta".
+    """
     try:
-        model.load_state_dict(dict(tensors))
+        model.load_state_dict(dict(tensors), assign=assign)
     except RuntimeError as error:
         why = " ".join(str(error).split())[:300]
         raise ValueError(f"{name}: not the weights of this model: {why}") from error

@@ -149,6 +149,8 @@ def load(folder: str | Path) -> Trained:
         FileNotFoundError: no such run, or one that has not finished an epoch.
         ValueError: a damaged file.
     """
+    import torch
+
     from liafseq.tasks.storage.checkpoint import load_into, load_tensors
 
     folder = Path(folder)
@@ -161,6 +163,9 @@ def load(folder: str | Path) -> Trained:
     except ValueError as error:
         raise ValueError(f"{folder / DATA}: {error}") from error
     with torch_for(config):
+        # first without memory: a configuration from outside may ask for more than there is
+        with torch.device("meta"):
+            load_into(task.network(config, data), weights, file, assign=True)
         network = task.network(config, data)
     load_into(network, weights, file)
     return Trained(folder, task, config, about["epoch"], network.eval(), data)

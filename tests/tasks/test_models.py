@@ -178,3 +178,8 @@ def test_names_are_had_without_the_heavy_packages() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_training_imports_nothing_of_the_hub() -> None:
+    code = "import sys, liafseq.tasks.training.run; sys.exit('huggingface_hub' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

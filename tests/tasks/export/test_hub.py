@@ -164,3 +164,11 @@ def test_without_the_hub_it_says_so(tmp_path: Path) -> None:
 def test_configuration_and_card_are_the_runs(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be None"):
         trained.save_pretrained(tmp_path / "out", config={"a": 1})  # type: ignore[arg-type]
+
+
+def test_a_configuration_cannot_ask_for_more_than_the_file_has(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["hidden_size"] = 10**6
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="not the weights of this model"):
+        Trained.from_pretrained(folder)
