@@ -207,7 +207,7 @@ class _Backward:
                 found[name] = found[name] + d * now.to(name)
         if neuron.gate:
             b.store(parts[1], delta, b.add(self.width, i))
-        if neuron.feedback != "membrane" and self.spec.start != "rest":
+        if neuron.feedback != "membrane":
             b.store(left, back_v, i)
         b.store(parts[0], delta, i)
         if "bias" in learned:

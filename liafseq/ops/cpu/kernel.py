@@ -27,8 +27,8 @@ class Spec:
         projects: the input is x, of which W_ih makes the current.
         recurrent: what is fed back is multiplied with W_hh here; else the current has it already.
         whole: rows are as wide as whole vectors; else their rest is done number by number.
-        start: None: what the membrane keeps is the state, in and out. Of a single step also ``"potential"``,
-            the membrane potential before it, of which that is made, and ``"rest"``, zero.
+        start: None: what the membrane keeps is the state, in and out. Of a single step also ``"potential"``:
+            the membrane potential before it, of which that is made.
         learned: of "decay", "threshold", "leak" and "bias" those whose gradients are wanted.
     """
 
@@ -120,8 +120,6 @@ class Kernel:
 
     def start(self, b: Builder, state: Any, i: Any, numbers: dict[str, Any], name: str = "") -> Any:
         """What the membrane has kept; with a name as a dual, which depends on the state by that name."""
-        if self.spec.start == "rest":
-            return b.constant(0.0)
         given: Any = b.load(state, i)
         given = Dual(given, {name: 1.0}) if name else given
         if self.spec.start is None:
