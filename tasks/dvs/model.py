@@ -106,7 +106,7 @@ class LiafNet(nn.Module):
         x = frames.permute(1, 2, 0, 3, 4)  # (N, channels, T, height, width)
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             x = torch.relu(norm(layer(x)))
-            x = nn.functional.avg_pool3d(x, (1, 2, 2), ceil_mode=True, divisor_override=self._divisor(number))
+            x = _pooled(x.flatten(1, 2), self._divisor(number)).unflatten(1, x.shape[1:3])
         return x.permute(2, 0, 1, 3, 4)
 
     def _through_steps(self, frames: Tensor, lengths: Tensor) -> Tensor:

@@ -77,6 +77,7 @@ CASES = {
     "stories": stories,
     "frames-conv": lambda: frames("conv-liaf"),
     "frames-flat": lambda: frames("liaf"),
+    "frames-conv3d": lambda: frames("conv3d"),
     "language": language,
 }
 RARE = ("reader-attention", "reader-steps", "stories")
