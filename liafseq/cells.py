@@ -23,7 +23,7 @@ class LIAFCell(SpikingCellBase):
         I_t = W_ih x_t + b_ih + W_hh y_{t-1} + b_hh
         u_t = alpha R_{t-1} + beta + I_t                 I_t times 1 - alpha with normalize_current
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = f(u_t)                              or  f(u_t - theta)    (threshold_related)
 
     The spike s_t only resets the membrane; what travels on, to the next layer and through W_hh, is analog.
@@ -43,7 +43,7 @@ class LIAFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -74,8 +74,8 @@ class LIAFCell(SpikingCellBase):
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
         the neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
-        decay ``"fast-and-slow"`` and recurrent_init ``"orthogonal"``, with ``gated`` for ``(0.5, 0.99)``
-        and ``"uniform"``.
+        decay ``"fast-and-slow"``, recurrent_init ``"orthogonal"`` and reset ``"hard"``; with ``gated`` for
+        ``(0.2, 0.99)``, ``"uniform"`` and ``"none"``: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: as of nn.RNNCell; without feedback W_hh and b_hh are None.
@@ -111,7 +111,7 @@ class LIAFCell(SpikingCellBase):
         threshold_related: bool = False,
         feedback: str | None = "output",
         gated: bool = False,
-        reset: str = "hard",
+        reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
         decay: Initial | None = None,
@@ -138,7 +138,7 @@ class LIFCell(SpikingCellBase):
         I_t = W_ih x_t + b_ih + W_hh y_{t-1} + b_hh
         u_t = alpha R_{t-1} + beta + I_t                 I_t times 1 - alpha with normalize_current
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = s_t
 
     Output and feedback are binary. H has a surrogate gradient in the backward pass (``liafseq.surrogate``).
@@ -155,7 +155,7 @@ class LIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -243,7 +243,7 @@ class DALIFCell(SpikingCellBase):
         I_t = W_ih x_t + b_ih + W_hh y_{t-1} + b_hh
         u_t = b R_{t-1} + a I_t,    a = tanh(tau_a), b = tanh(tau_b)
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = s_t                                 or  f(u_t)            (output="analog")
 
     Two numbers, learned independently, tune the input (a, learned as tau_a) and the memory (b, learned as
@@ -264,7 +264,7 @@ class DALIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or

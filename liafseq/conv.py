@@ -27,7 +27,7 @@ class ConvLIAF(SpikingConv2d):
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
         u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = f(u_t)                              or  f(u_t - theta)    (threshold_related)
 
     * is a convolution; W_hh is there with feedback. The spike s_t only resets the membrane; what travels on
@@ -55,7 +55,7 @@ class ConvLIAF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -179,7 +179,7 @@ class ConvLIF(SpikingConv2d):
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
         u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = s_t
 
     * is a convolution; W_hh is there with feedback. The output is binary; H has a surrogate gradient in the
@@ -204,7 +204,7 @@ class ConvLIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -310,7 +310,7 @@ class ConvDALIF(SpikingConv2d):
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
         u_t = b R_{t-1} + a (I_t + W_hh * y_{t-1}),  a = tanh(tau_a), b = tanh(tau_b)
         s_t = H(u_t - theta)
-        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft")
+        R_t = u_t (1 - s_t) + v_reset s_t         or  u_t - theta s_t   (reset="soft"),  u_t   ("none")
         y_t = s_t                                 or  f(u_t)            (output="analog")
 
     * is a convolution; W_hh is there with feedback. Two numbers, learned independently, tune the input (a,
@@ -339,7 +339,7 @@ class ConvDALIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or

@@ -6,6 +6,7 @@ reset), threshold ``theta``, decay ``alpha`` and leak ``beta``, one time step is
     s   = H(u - theta)                          how many thresholds u has crossed: ``spikes``
     R   = u (1 - s) + v_reset s                 hard reset: ``reset``
           u - theta s                           soft reset
+          u                                     none: a gate forgets instead
     v   = alpha R + beta                        what is kept for the next step: ``leak``
     y   = s | f(u) | f(u - theta)               LIF | LIAF | LIAF, threshold related: ``emit``
 
@@ -99,7 +100,7 @@ def choices() -> dict[str, tuple[str | None, ...]]:
     return {
         "activation": tuple(ACTIVATIONS),
         "feedback": ("output", "membrane", None),
-        "reset": ("hard", "soft"),
+        "reset": ("hard", "soft", "none"),
         "surrogate": tuple(surrogate.SURROGATES),
     }
 
@@ -113,7 +114,7 @@ class Neuron:
         activation: name of f, one of ``ACTIVATIONS``; for analog neurons.
         threshold_related: f(u - theta) instead of f(u).
         feedback: what W_hh reads: ``"output"``, ``"membrane"``, or ``None`` for no W_hh.
-        reset: ``"hard"`` (to v_reset) or ``"soft"`` (subtract theta times the spike).
+        reset: ``"hard"`` (to v_reset), ``"soft"`` (subtract theta times the spike) or ``"none"``.
         v_reset: where a hard reset leads.
         levels: thresholds theta, 2 theta, ... levels*theta; a spike counts those crossed.
         surrogate, surrogate_width: the spike's derivative, see ``liafseq.surrogate``.
@@ -161,6 +162,11 @@ class Neuron:
             raise ValueError(f"a gate needs feedback='output', got: feedback={self.feedback!r}")
 
     @property
+    def fires(self) -> bool:
+        """Whether anything reads the spike."""
+        return not self.analog or self.reset != "none"
+
+    @property
     def blocks(self) -> int:
         """Columns of the current per neuron: its own, and that of a gate."""
         return 1 if self.gate is None else 2
@@ -180,6 +186,8 @@ def spikes(u: Tensor, threshold: Tensor, neuron: Neuron, spike: SpikeFunction = 
 
 def reset(u: Tensor, s: Tensor, threshold: Tensor, neuron: Neuron) -> Tensor:
     """R: the membrane potential after the reset of its own spike."""
+    if neuron.reset == "none":
+        return u
     if neuron.detach_reset:
         s = s.detach()
     if neuron.reset == "soft":

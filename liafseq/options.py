@@ -63,7 +63,7 @@ class Options:
         "kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.", None
     )
     gated: bool = _option('make the decay of each step a gate; needs ``feedback="output"``.', False)
-    reset: str = _option('``"hard"`` (to v_reset) or ``"soft"`` (theta is subtracted).', "hard")
+    reset: str = _option('``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.', "hard")
     v_reset: float = _option("where a hard reset leads.", 0.0)
     threshold: Initial = _option("theta > 0; given as decay is.", 1.0)
     decay: Initial = _option(
@@ -189,7 +189,7 @@ _SEQUENCES = {
     "MLIF": Options(levels=3, reset="soft", threshold=0.5, decay=0.2),
 }  # fmt: skip
 _GATED = {
-    "LIAF": replace(_SEQUENCES["LIAF"], decay=(0.5, 0.99), recurrent_init="uniform"),
+    "LIAF": replace(_SEQUENCES["LIAF"], decay=(0.2, 0.99), recurrent_init="uniform", reset="none"),
 }
 _MAPS = {
     "LIAF": Options(
@@ -268,7 +268,7 @@ def describe(neuron: str | type) -> tuple[Option, ...]:
     0.3
     >>> decay = next(option for option in describe("liaf") if option.name == "decay")
     >>> decay.default, decay.gated_default
-    ('fast-and-slow', (0.5, 0.99))
+    ('fast-and-slow', (0.2, 0.99))
     """
     if isinstance(neuron, str):
         check_choice("neuron", neuron, tuple(KINDS))

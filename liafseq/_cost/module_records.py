@@ -84,7 +84,9 @@ class Watch:
             record.other_ops += 2 * neurons
         else:
             record.comparisons += neurons
-            record.crossings += crossed
+            module = record.module
+            if not isinstance(module, SpikingModule) or module.neuron.fires:
+                record.crossings += crossed
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -156,7 +158,8 @@ def _update_ops(module: nn.Module) -> int:
         return 0
     has_leak = any(trait.name == "leak" for trait in module._traits)
     scaled = 2 if module.options.gated and module.options.normalize_current else 0
-    return 2 + module.neuron.levels + has_leak + (module.neuron.reset == "soft") + scaled
+    thresholds = module.neuron.levels if module.neuron.fires else 0
+    return 2 + thresholds + has_leak + (module.neuron.reset == "soft") + scaled
 
 
 def _gate_ops(module: nn.Module, output: Tensor) -> int:

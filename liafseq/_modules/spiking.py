@@ -71,6 +71,11 @@ class SpikingModule(TraitModule):
             gate=("tanh" if self._signed else "sigmoid") if options.gated else None,
             normalize=options.gated and options.normalize_current,
         )
+        if options.learn_threshold and not (self.neuron.fires or options.threshold_related):
+            raise ValueError(
+                "learn_threshold=True needs a threshold that something reads: reset='hard' or 'soft', "
+                "threshold_related=True or a layer that emits spikes"
+            )
         share = options.share
         interval = "signed" if self._signed else "fraction"
         traits = [Trait("decay", options.decay, options.learn_decay, interval, share)]

@@ -31,7 +31,8 @@ def _check(layer: SpikingModule) -> None:
     if options.gated:
         raise ValueError(f"{name} with gated=True has another decay at each step; {neuron}")
     if options.reset != "hard":
-        raise ValueError(f"{name} with reset='soft' subtracts its threshold; {neuron}")
+        does = "subtracts its threshold" if options.reset == "soft" else "keeps its membrane potential"
+        raise ValueError(f"{name} with reset={options.reset!r} {does}; {neuron}")
     if options.feedback == "membrane":
         raise ValueError(
             f"{name} with feedback='membrane' feeds back u, which no node of NIR gives out; {neuron}"

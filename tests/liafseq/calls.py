@@ -23,20 +23,23 @@ EMITS = {
     "lif": {"analog": False},
     "mlif": {"analog": False, "reset": "soft", "levels": 3},
 }
-PLAIN = [
-    (emit, {"feedback": feedback, "reset": reset, "detach_reset": detach})
-    for emit, feedback, reset, detach in itertools.product(
-        EMITS, ("output", "membrane", None), ("hard", "soft"), (False, True)
-    )
-    if emit != "mlif" or reset == "soft"
+RESETS = [
+    {"reset": reset, "detach_reset": detach}
+    for reset, detach in (("hard", False), ("hard", True), ("soft", False), ("soft", True), ("none", False))
 ]
-GATED = [
-    (emit, {"gate": gate, "normalize": normalize, "reset": reset, "detach_reset": detach})
-    for emit, gate, normalize, reset, detach in itertools.product(
-        EMITS, ("sigmoid", "tanh"), (False, True), ("hard", "soft"), (False, True)
-    )
-    if emit != "mlif" or reset == "soft"
+# a normalised current does not go with the gate of DA-LIF
+KINDS_OF_GATE = [
+    {"gate": gate, "normalize": normalize}
+    for gate, normalize in (("sigmoid", False), ("sigmoid", True), ("tanh", False))
 ]
+PLAIN, GATED = (
+    [
+        (emit, {**kind, **reset})
+        for emit, kind, reset in itertools.product(EMITS, kinds, RESETS)
+        if emit != "mlif" or reset["reset"] == "soft"
+    ]
+    for kinds in ([{"feedback": feedback} for feedback in ("output", "membrane", None)], KINDS_OF_GATE)
+)
 GATES = {"plain": {}, "gated": {"gate": "sigmoid", "normalize": True}}
 USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
 FEEDBACKS = {"output": {}, "membrane": {"feedback": "membrane"}, "none": {"feedback": None}} | {

@@ -95,10 +95,12 @@ def test_constructor_errors(layer_type, args, kwargs, error, match):
 def test_options_of_one_neuron_only():
     with pytest.raises(ValueError, match=r"activation should be one of .*got: 'swish'"):
         LIAF(3, 4, activation="swish")
-    with pytest.raises(ValueError, match="reset should be one of 'hard', 'soft'"):
-        LIF(3, 4, reset="none")
+    with pytest.raises(ValueError, match="reset should be one of 'hard', 'soft', 'none'"):
+        LIF(3, 4, reset="sideways")
     with pytest.raises(ValueError, match="output should be one of 'spike', 'analog'"):
         DALIF(3, 4, output="both")
+    with pytest.raises(ValueError, match="learn_threshold=True needs a threshold that something reads"):
+        LIAF(3, 4, gated=True, learn_threshold=True)
     with pytest.raises(ValueError, match="gain should be an initial value"):
         DALIF(3, 4, gain=1.0)
     with pytest.raises(TypeError, match="normalize_current should be of type bool"):

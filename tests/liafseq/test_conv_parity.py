@@ -62,8 +62,8 @@ def loop(layer, x, state=None):
     def kept(u):
         s = fire(u)
         s = s.detach() if o.detach_reset else s
-        soft = o.reset == "soft"
-        r = u - theta * s if soft else u * (1 - s) + o.v_reset * s
+        resets = {"hard": u * (1 - s) + o.v_reset * s, "soft": u - theta * s, "none": u}
+        r = resets[o.reset]
         return r if o.gated else alpha * r + beta
 
     def emit(u):
@@ -119,9 +119,10 @@ def assert_is_the_loop(layer, x, state=None):
 CASES = [
     case
     for case in itertools.product(
-        NEURONS, ("hard", "soft"), (None, "output", "membrane"), ("layer", "channel"), (False, True)
+        NEURONS, ("hard", "soft", "none"), (None, "output", "membrane"), ("layer", "channel"), (False, True)
     )
     if case[0] != "mlif" or case[1] == "soft"
+    if case[1] != "none" or case[3:] == ("channel", False)
 ]
 
 
@@ -143,7 +144,7 @@ def test_every_choice(neuron, reset, feedback, share, synapse):
 
 @pytest.mark.covers(2)
 @pytest.mark.parametrize("neuron", NEURONS)
-@pytest.mark.parametrize("reset", ["hard", "soft"])
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
 @pytest.mark.parametrize("share", ["layer", "channel"])
 @pytest.mark.parametrize("given", [False, True])
 def test_every_choice_with_a_gate(neuron, reset, share, given):
@@ -220,7 +221,7 @@ def test_a_gate_without_weights_is_the_decay(options):
 
 def test_a_layer_of_one_pixel_is_the_sequence_layer():
     conv = ConvLIAF(3, 4, 1, gated=True, feedback="output", activation="tanh", normalize_current=True)
-    layer = LIAF(3, 4, gated=True, decay=0.5)
+    layer = LIAF(3, 4, gated=True, decay=0.5, reset="hard")
     with torch.no_grad():
         layer.weight_ih_l0.copy_(conv.weight.flatten(1))
         layer.weight_hh_l0.copy_(conv.weight_hh.flatten(1))

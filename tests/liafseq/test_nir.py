@@ -234,6 +234,7 @@ REFUSED = {
     "MLIF": (MLIF(4, 5), "emits a count"),
     "gated": (LIF(4, 5, gated=True), "another decay at each step"),
     "soft reset": (LIF(4, 5, reset="soft"), "subtracts its threshold"),
+    "no reset": (LIF(4, 5, reset="none"), "keeps its membrane potential"),
     "membrane feedback": (LIF(4, 5, feedback="membrane"), "feeds back u"),
     "bidirectional": (LIF(4, 5, bidirectional=True), "forward in time"),
     "cell": (LIFCell(4, 5), "no node for LIFCell"),

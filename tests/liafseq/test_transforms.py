@@ -13,7 +13,7 @@ from liafseq.neurons import Neuron
 from liafseq.ops import cpu, reference
 
 OPTIONS = {LIAF: {}, LIF: {"threshold": 0.3}, DALIF: {}, MLIF: {"threshold": 0.3}}
-RESETS = ("hard", "soft")
+RESETS = ("hard", "soft", "none")
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "gated"])

@@ -81,7 +81,7 @@ def test_right_layers_pass(name: str, dtype: str) -> None:
         {"feedback": "membrane", "reset": "soft", "surrogate": "arctan"},
         {"feedback": None, "normalize_current": True, "decay": 0.9, "leak": 0.1},
         {"share": "layer", "decay": 0.5, "activation": "hardtanh"},
-        {"gated": True, "learn_threshold": True},
+        {"gated": True, "learn_threshold": True, "reset": "hard"},
         {"gated": True, "normalize_current": False, "reset": "soft", "activation": "relu"},
     ],
 )

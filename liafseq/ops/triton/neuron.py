@@ -155,6 +155,8 @@ def _spikes(u, theta, NEURON: tl.constexpr):
 @triton.jit
 def _reset(u, s, theta, NEURON: tl.constexpr):
     """R."""
+    if NEURON.reset == "none":
+        return u
     return u - theta * s if NEURON.reset == "soft" else u * (1.0 - s) + NEURON.v_reset * s
 
 
@@ -184,7 +186,11 @@ def sensitivity(u, alpha, theta, NEURON: tl.constexpr):
         h += level
         hk += k * level
     r = _reset(u, s, theta, NEURON)
-    if NEURON.reset == "soft":
+    if NEURON.reset == "none":
+        dr_du = u * 0.0 + 1.0
+        dr_dtheta = u * 0.0
+        jump = u * 0.0
+    elif NEURON.reset == "soft":
         dr_du = u * 0.0 + 1.0
         dr_dtheta = -s
         jump = -theta

@@ -318,8 +318,9 @@ def test_cells_as_the_layers(kind, state_format):
     ("model", "operations"),
     [
         (LIAF(INPUTS, H), 3),
-        # 1 - alpha_t and its product with I more
-        (LIAF(INPUTS, H, gated=True), 5),
+        # 1 - alpha_t and its product with I more, and no threshold
+        (LIAF(INPUTS, H, gated=True), 4),
+        (LIAF(INPUTS, H, gated=True, reset="hard"), 5),
         (LIF(INPUTS, H, gated=True), 3),
         (LIF(INPUTS, H, reset="soft", leak=0.1), 5),
         (DALIF(INPUTS, H), 3),
