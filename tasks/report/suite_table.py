@@ -80,7 +80,8 @@ def verdict(suite: Suite) -> str:
     if ranks.p is None:
         return "There is nothing to rank." if models > 1 else "There is one model, and nothing to rank."
     over = f"{count_of(len(ranks.tasks), 'task')} and {count_of(models, 'model')}"
-    friedman = f"Friedman's test of {over}: p = {p_value(ranks.p)}"
+    chance = p_value(ranks.p)
+    friedman = f"Friedman's test of {over}: p {'' if chance.startswith('<') else '= '}{chance}"
     if ranks.critical is None:
         return f"{friedman}. With so few tasks no two models can be told apart by their ranks."
     pairs = [(a, b) for a in ranks.ordered() for b in ranks.ordered() if ranks.mean[a] < ranks.mean[b]]
