@@ -251,6 +251,7 @@ def test_setting_to_zero_what_is_no_weight_leaves_neurons_that_fire_and_learn(ca
     module, x = case
     names = [n for n in module.kind.names if n.startswith("learn_")]
     options = {n: getattr(module.options, n) for n in ("feedback", "gated")} | dict.fromkeys(names, True)
+    options["learn_threshold"] = module.neuron.fires
     sizes = (3, 16, 3) if x.dim() == 5 else (3, 16)
     module = type(module)(*sizes, **options)
     initialise(module)
