@@ -75,7 +75,7 @@ class LIAFCell(SpikingCellBase):
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
         the neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
         decay ``"fast-and-slow"``, recurrent_init ``"orthogonal"`` and reset ``"hard"``; with ``gated`` for
-        ``(0.2, 0.99)``, ``"uniform"`` and ``"none"``: what the gate forgets needs no reset.
+        ``(0.5, 0.99)``, ``"uniform"`` and ``"none"``: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: as of nn.RNNCell; without feedback W_hh and b_hh are None.

@@ -189,7 +189,7 @@ _SEQUENCES = {
     "MLIF": Options(levels=3, reset="soft", threshold=0.5, decay=0.2),
 }  # fmt: skip
 _GATED = {
-    "LIAF": replace(_SEQUENCES["LIAF"], decay=(0.2, 0.99), recurrent_init="uniform", reset="none"),
+    "LIAF": replace(_SEQUENCES["LIAF"], decay=(0.5, 0.99), recurrent_init="uniform", reset="none"),
 }
 _MAPS = {
     "LIAF": Options(
@@ -268,7 +268,7 @@ def describe(neuron: str | type) -> tuple[Option, ...]:
     0.3
     >>> decay = next(option for option in describe("liaf") if option.name == "decay")
     >>> decay.default, decay.gated_default
-    ('fast-and-slow', (0.2, 0.99))
+    ('fast-and-slow', (0.5, 0.99))
     """
     if isinstance(neuron, str):
         check_choice("neuron", neuron, tuple(KINDS))

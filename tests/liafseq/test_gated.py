@@ -62,14 +62,14 @@ def test_default_initial_values_of_liaf_are_those_that_were_measured(layer_type)
     torch.manual_seed(3)
     layer = layer_type(16, 640, gated=True)
     torch.manual_seed(3)
-    given = layer_type(16, 640, gated=True, decay=(0.2, 0.99), recurrent_init="uniform", reset="none")
+    given = layer_type(16, 640, gated=True, decay=(0.5, 0.99), recurrent_init="uniform", reset="none")
     assert {n: p.tolist() for n, p in layer.named_parameters()} == {
         n: p.tolist() for n, p in given.named_parameters()
     }
     decay = layer.neuron_parameters()["decay"].detach()
-    assert 0.2 <= decay.min() < 0.21
+    assert 0.5 <= decay.min() < 0.51
     assert 0.98 < decay.max() <= 0.99
-    assert abs(decay.mean() - 0.595) < 0.03
+    assert abs(decay.mean() - 0.745) < 0.02
     (w,) = (p.detach() for n, p in layer.named_parameters() if n.startswith("weight_hh"))
     assert 0.99 * 640**-0.5 < w.abs().max() <= 640**-0.5
     assert repr(layer) == f"{layer_type.__name__}(16, 640, gated=True)"

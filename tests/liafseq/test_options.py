@@ -85,7 +85,7 @@ def test_defaults_of_a_gate():
     plain, gated = liafseq.LIAF(3, 4), liafseq.LIAF(3, 4, gated=True)
     assert (plain.options.decay, plain.options.recurrent_init) == ("fast-and-slow", "orthogonal")
     chosen = (gated.options.decay, gated.options.recurrent_init, gated.options.reset)
-    assert chosen == ((0.2, 0.99), "uniform", "none")
+    assert chosen == ((0.5, 0.99), "uniform", "none")
     assert repr(gated) == "LIAF(3, 4, gated=True)"
     own = liafseq.LIAF(3, 4, gated=True, decay="fast-and-slow").options
     assert (own.decay, own.recurrent_init) == ("fast-and-slow", "uniform")
