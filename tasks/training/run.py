@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,7 @@ def _keep(folder: Path, content: Any) -> None:
     path = folder / DATA
     if not path.exists():
         write_json(path, content)
-    elif read_json(path) != content:
+    elif read_json(path) != json.loads(json.dumps(content)):
         raise ValueError(
             f"{path}: is not of the training data, which has changed since the run began; delete the run "
             f"folder {folder} and run again"
