@@ -33,10 +33,6 @@ def config(text: Path, **fields) -> LmConfig:
     return LmConfig(source=str(text), **({"model": "gru"} | small | fields))
 
 
-def untimed(folder: Path):
-    return [line.model_copy(update={"seconds": 0}) for line in read_log(folder / "metrics.jsonl")]
-
-
 @pytest.mark.parametrize(
     ("model", "fields"),
     [
@@ -63,24 +59,6 @@ def test_a_run(text, tmp_path, model, fields):
     text.unlink()  # the folder is enough to use it
     again = load(tmp_path / "run")
     assert again.predict("the ", length=5) == trained.predict("the ", length=5)
-
-
-def test_a_stopped_run_ends_as_it_would_have(text, tmp_path):
-    of = config(text, model="liaf", dropout=0.1)
-
-    class Stopped(Exception):
-        pass
-
-    def stop(told):
-        if told.epoch == 2:
-            raise Stopped
-
-    whole = run(TASK, of, tmp_path / "whole")
-    with pytest.raises(Stopped):
-        run(TASK, of, tmp_path / "parts", progress=stop)
-    parts = run(TASK, of, tmp_path / "parts")
-    assert parts.test == whole.test
-    assert untimed(tmp_path / "parts") == untimed(tmp_path / "whole")
 
 
 def test_training_carries_the_state(text, tmp_path):

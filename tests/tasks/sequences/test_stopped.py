@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from liafseq.tasks.task import find
+from liafseq.tasks.training.log import read_log
 from liafseq.tasks.training.run import run
 
 
@@ -31,11 +32,20 @@ def tagging(folder: Path) -> dict[str, Any]:
     return {"source": str(folder / "words.conll")}
 
 
+def lm(folder: Path) -> dict[str, Any]:
+    (folder / "cats.txt").write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 60)
+    return {"source": str(folder / "cats.txt"), "batch_size": 4, "window": 16}
+
+
 def synthetic(_: Path) -> dict[str, Any]:
     return {"length": 5, "sequences": 60}
 
 
-@pytest.mark.parametrize("make", [signals, text, tagging, synthetic])
+def untimed(folder: Path) -> list[Any]:
+    return [line.model_copy(update={"seconds": 0}) for line in read_log(folder / "metrics.jsonl")]
+
+
+@pytest.mark.parametrize("make", [signals, text, tagging, lm, synthetic])
 def test_a_stopped_run_ends_where_an_unstopped_one_does(make: Any, tmp_path: Path) -> None:
     task = find(make.__name__)
     config = task.Config(model="liaf", hidden_size=4, epochs=3, dropout=0.1, **make(tmp_path))
@@ -52,5 +62,6 @@ def test_a_stopped_run_ends_where_an_unstopped_one_does(make: Any, tmp_path: Pat
         run(task, config, tmp_path / "parts", progress=stop)
     parts = run(task, config, tmp_path / "parts")
     assert {**parts.to_json(), "time": 0} == {**whole.to_json(), "time": 0}
+    assert untimed(tmp_path / "parts") == untimed(tmp_path / "whole")
     one, other = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parts"))
     assert one == other
