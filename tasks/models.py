@@ -56,6 +56,20 @@ class ModelSpec(BaseModel):
         """The model of the registry; ValueError where there is none."""
         return model(self.name)
 
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The options as the layer takes them.
+
+        A text has one word for None and for the choice ``"none"``.
+
+        >>> ModelSpec.parse("liaf:reset=none").keywords, ModelSpec.parse("liaf:feedback=none").keywords
+        ({'reset': 'none'}, {'feedback': None})
+        """
+        choices = self.model().choices
+        return {
+            name: "none" if item is None and "none" in choices(name) else item for name, item in self.options
+        }
+
     def check(self, kinds: Iterable[str] = ("layer", "maps")) -> None:
         """Sees that there is such a model of these kinds, and that it has these options.
 
@@ -211,7 +225,7 @@ def build_layer(
         dropout=dropout if num_layers > 1 else 0.0,
         bidirectional=bidirectional,
         batch_first=batch_first,
-        **dict(spec.options),
+        **spec.keywords,
     )
 
 
@@ -233,4 +247,4 @@ def build_conv(
     if spec.name != "conv-lstm":
         arguments["padding"] = kernel_size // 2
     layer = spec.model().layer_class()
-    return layer(in_channels, out_channels, kernel_size, **arguments, **dict(spec.options))
+    return layer(in_channels, out_channels, kernel_size, **arguments, **spec.keywords)

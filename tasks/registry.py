@@ -87,6 +87,12 @@ class Model:
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_OPTIONS
         }
 
+    def choices(self, option: str) -> tuple[str | None, ...]:
+        """What an option is chosen from; empty where that is not known."""
+        if not self.path.startswith("liafseq:"):
+            return ()
+        return next((about.choices for about in describe(self.name) if about.name == option), ())
+
     def described(self) -> list[tuple[str, str, str]]:
         """Its options: name, default, meaning in a line (empty for a class of another package)."""
         from liafseq.tasks.results import value_text

@@ -34,7 +34,7 @@ def one_step(config: BenchConfig) -> tuple[OneStep, ...]:
     for spec in specs:
         parts[spec.label, "layer"] = placed(build_layer(spec, SIZE, SIZE), config)
         if (cell := _cell_class(spec)) is not None:
-            parts[spec.label, "cell"] = placed(cell(SIZE, SIZE, **dict(spec.options)), config)
+            parts[spec.label, "cell"] = placed(cell(SIZE, SIZE, **spec.keywords), config)
     x = draw(Shape(1, 1, SIZE, SIZE), config)
     given = {}
     for key, module in list(parts.items()):

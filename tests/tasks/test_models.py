@@ -77,6 +77,12 @@ def test_neuron_options_reach_the_layer() -> None:
     assert model("gru").options() == {}
 
 
+def test_none_is_the_choice_of_this_name_or_none() -> None:
+    layer = build_layer("lif:reset=none:feedback=none", 3, 4)
+    assert (layer.options.reset, layer.options.feedback) == ("none", None)
+    assert build_conv("conv-lif:reset=none", 2, 3, 3).options.reset == "none"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
