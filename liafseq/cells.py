@@ -43,7 +43,7 @@ class LIAFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -155,7 +155,7 @@ class LIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -185,7 +185,9 @@ class LIFCell(SpikingCellBase):
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
-        the neurons and of 0.98 for the last quarter (0.05 where one number is shared).
+        the neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
+        decay 0.5, reset ``"hard"`` and normalize_current False; with ``gated`` for ``(0.5, 0.99)``,
+        ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: as of nn.RNNCell; without feedback W_hh and b_hh are None.
@@ -216,12 +218,12 @@ class LIFCell(SpikingCellBase):
         dtype: torch.dtype | None = None,
         feedback: str | None = "output",
         gated: bool = False,
-        reset: str = "hard",
+        reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
-        decay: Initial = 0.5,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,
@@ -264,7 +266,7 @@ class DALIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -354,7 +356,7 @@ class MLIFCell(SpikingCellBase):
         I_t = W_ih x_t + b_ih + W_hh y_{t-1} + b_hh
         u_t = alpha R_{t-1} + beta + I_t                 I_t times 1 - alpha with normalize_current
         y_t = sum over k = 1..K of H(u_t - k theta)
-        R_t = u_t - theta y_t
+        R_t = u_t - theta y_t                         or  u_t   (reset="none")
 
     A neuron sends as many spikes as thresholds its potential has crossed, and its time constant is learned.
     H has a surrogate gradient in the backward pass (``liafseq.surrogate``).
@@ -372,6 +374,7 @@ class MLIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
             ``"fast-and-slow"``.
@@ -400,7 +403,9 @@ class MLIFCell(SpikingCellBase):
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNNCell;
         then ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of
-        the neurons and of 0.98 for the last quarter (0.05 where one number is shared).
+        the neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
+        decay 0.2, reset ``"soft"`` and normalize_current False; with ``gated`` for ``(0.5, 0.99)``,
+        ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih, weight_hh, bias_ih, bias_hh: as of nn.RNNCell; without feedback W_hh and b_hh are None.
@@ -432,10 +437,11 @@ class MLIFCell(SpikingCellBase):
         levels: int = 3,
         feedback: str | None = "output",
         gated: bool = False,
+        reset: str | None = None,
         threshold: Initial = 0.5,
-        decay: Initial = 0.2,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,

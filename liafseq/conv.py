@@ -55,7 +55,7 @@ class ConvLIAF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -204,7 +204,7 @@ class ConvLIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -339,7 +339,7 @@ class ConvDALIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -447,7 +447,7 @@ class ConvMLIF(SpikingConv2d):
         I_t = X_t                                 or  lambda I_{t-1} + X_t  (synapse)
         u_t = alpha R_{t-1} + beta + I_t + W_hh * y_{t-1}
         y_t = sum over k = 1..K of H(u_t - k theta)
-        R_t = u_t - theta y_t
+        R_t = u_t - theta y_t                         or  u_t   (reset="none")
 
     * is a convolution; W_hh is there with feedback. A neuron sends as many spikes as thresholds its
     potential has crossed, and its time constant is learned. H has a surrogate gradient in the backward pass
@@ -473,6 +473,7 @@ class ConvMLIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
             ``"fast-and-slow"``.
@@ -552,6 +553,7 @@ class ConvMLIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
+        reset: str = "soft",
         threshold: Initial = 0.5,
         decay: Initial = 0.5,
         leak: Initial = 0.0,

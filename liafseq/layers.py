@@ -44,7 +44,7 @@ class LIAF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -164,7 +164,7 @@ class LIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -195,7 +195,9 @@ class LIF(SpikingRNNBase):
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the
-        neurons and of 0.98 for the last quarter (0.05 where one number is shared).
+        neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
+        decay 0.5, reset ``"hard"`` and normalize_current False; with ``gated`` for ``(0.5, 0.99)``,
+        ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of nn.RNN; without feedback there
@@ -232,12 +234,12 @@ class LIF(SpikingRNNBase):
         dtype: torch.dtype | None = None,
         feedback: str | None = "output",
         gated: bool = False,
-        reset: str = "hard",
+        reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
-        decay: Initial = 0.5,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,
@@ -281,7 +283,7 @@ class DALIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
-        reset: ``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -377,7 +379,7 @@ class MLIF(SpikingRNNBase):
         I_t = W_ih x_t + b_ih + W_hh y_{t-1} + b_hh
         u_t = alpha R_{t-1} + beta + I_t                 I_t times 1 - alpha with normalize_current
         y_t = sum over k = 1..K of H(u_t - k theta)
-        R_t = u_t - theta y_t
+        R_t = u_t - theta y_t                         or  u_t   (reset="none")
 
     A neuron sends as many spikes as thresholds its potential has crossed, and its time constant is learned.
     H has a surrogate gradient in the backward pass (``liafseq.surrogate``).
@@ -396,6 +398,7 @@ class MLIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
             ``"fast-and-slow"``.
@@ -425,7 +428,9 @@ class MLIF(SpikingRNNBase):
 
     Initialisation: weights and biases are drawn from U(-k, k), k = 1/sqrt(hidden_size), as of nn.RNN; then
         ``recurrent_init`` acts on W_hh. ``"fast-and-slow"`` is a decay of 0.05 for three quarters of the
-        neurons and of 0.98 for the last quarter (0.05 where one number is shared).
+        neurons and of 0.98 for the last quarter (0.05 where one number is shared). None stands for
+        decay 0.2, reset ``"soft"`` and normalize_current False; with ``gated`` for ``(0.5, 0.99)``,
+        ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]: as of nn.RNN; without feedback there
@@ -463,10 +468,11 @@ class MLIF(SpikingRNNBase):
         levels: int = 3,
         feedback: str | None = "output",
         gated: bool = False,
+        reset: str | None = None,
         threshold: Initial = 0.5,
-        decay: Initial = 0.2,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "neuron",
         learn_decay: bool = True,
         learn_threshold: bool = False,

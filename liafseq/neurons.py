@@ -155,8 +155,8 @@ class Neuron:
             raise TypeError(f"levels should be of type int, got: {type(self.levels).__name__}")
         if self.levels < 1:
             raise ValueError(f"levels should be at least 1, got: {self.levels}")
-        if self.levels > 1 and self.reset != "soft":
-            raise ValueError("a neuron of several levels resets softly: it subtracts theta times its spike")
+        if self.levels > 1 and self.reset == "hard":
+            raise ValueError("a neuron of several levels resets softly, theta times its spike, or not at all")
         check_choice("gate", self.gate, (None, "sigmoid", "tanh"))
         if self.gate is not None and self.feedback != "output":
             raise ValueError(f"a gate needs feedback='output', got: feedback={self.feedback!r}")

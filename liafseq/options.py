@@ -63,7 +63,9 @@ class Options:
         "kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.", None
     )
     gated: bool = _option('make the decay of each step a gate; needs ``feedback="output"``.', False)
-    reset: str = _option('``"hard"`` (to v_reset), ``"soft"`` (theta is subtracted) or ``"none"``.', "hard")
+    reset: str = _option(
+        '``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.', "hard"
+    )
     v_reset: float = _option("where a hard reset leads.", 0.0)
     threshold: Initial = _option("theta > 0; given as decay is.", 1.0)
     decay: Initial = _option(
@@ -177,7 +179,7 @@ _LACKS = {
     "LIAF": {"output", "levels"} | _GAIN,
     "LIF": {"output", "levels"} | _GAIN | _ANALOG,
     "DALIF": {"levels", "leak", "learn_leak", "normalize_current"},
-    "MLIF": {"output", "reset", "v_reset"} | _GAIN | _ANALOG,
+    "MLIF": {"output", "v_reset"} | _GAIN | _ANALOG,
 }
 _SEQUENCES = {
     "LIAF": Options(
@@ -188,8 +190,11 @@ _SEQUENCES = {
     "DALIF": Options(threshold=0.25, surrogate_width=0.35),
     "MLIF": Options(levels=3, reset="soft", threshold=0.5, decay=0.2),
 }  # fmt: skip
+_NO_RESET: dict[str, Any] = {"decay": (0.5, 0.99), "normalize_current": True, "reset": "none"}
 _GATED = {
-    "LIAF": replace(_SEQUENCES["LIAF"], decay=(0.5, 0.99), recurrent_init="uniform", reset="none"),
+    "LIAF": replace(_SEQUENCES["LIAF"], recurrent_init="uniform", **_NO_RESET),
+    "LIF": replace(_SEQUENCES["LIF"], **_NO_RESET),
+    "MLIF": replace(_SEQUENCES["MLIF"], **_NO_RESET),
 }
 _MAPS = {
     "LIAF": Options(

@@ -32,11 +32,13 @@ KINDS_OF_GATE = [
     {"gate": gate, "normalize": normalize}
     for gate, normalize in (("sigmoid", False), ("sigmoid", True), ("tanh", False))
 ]
+# several levels know no hard reset; whether the reset is detached has nothing to do with the activation
 PLAIN, GATED = (
     [
         (emit, {**kind, **reset})
         for emit, kind, reset in itertools.product(EMITS, kinds, RESETS)
-        if emit != "mlif" or reset["reset"] == "soft"
+        if not (emit == "mlif" and reset["reset"] == "hard")
+        and not (emit == "liaf-relu" and reset["detach_reset"])
     ]
     for kinds in ([{"feedback": feedback} for feedback in ("output", "membrane", None)], KINDS_OF_GATE)
 )

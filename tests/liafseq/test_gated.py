@@ -34,8 +34,9 @@ def test_by_hand():
 def test_a_gate_without_weights_is_the_decay(layer_type, options):
     if "normalize_current" in options and layer_type.__name__ == "DALIF":
         pytest.skip("DALIF has no normalised current")
-    if layer_type is LIAF:
-        options = {"reset": "hard", **options}
+    # without a gate they are others by default
+    given = {name: getattr(layer_type.kind.gated, name) for name in layer_type.kind.by_gate}
+    options = {**given, **options}
     layer = layer_type(3, 8, 2, gated=True, bidirectional=True, **options).double()
     plain = layer_type(3, 8, 2, bidirectional=True, **options).double()
     values = layer.state_dict()

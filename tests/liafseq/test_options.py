@@ -52,7 +52,7 @@ def test_docstrings_say_every_option_whole(cls):
 OTHER = {
     "normalization": "batch", "synapse": True, "synapse_decay": 0.25, "learn_synapse_decay": False,
     "output": "analog", "levels": 2, "activation": "sigmoid", "threshold_related": True,
-    "feedback": "membrane", "recurrent_kernel_size": 5, "gated": True, "reset": "soft", "v_reset": 0.125,
+    "feedback": "membrane", "recurrent_kernel_size": 5, "gated": True, "reset": "none", "v_reset": 0.125,
     "threshold": 0.75, "decay": 0.375, "gain": 0.625, "leak": 0.5, "normalize_current": "not",
     "share": "layer", "learn_decay": False, "learn_gain": False, "learn_threshold": True, "learn_leak": True,
     "surrogate": "arctan", "surrogate_width": 2.0, "detach_reset": "not", "recurrent_init": "not",
@@ -89,6 +89,25 @@ def test_defaults_of_a_gate():
     assert repr(gated) == "LIAF(3, 4, gated=True)"
     own = liafseq.LIAF(3, 4, gated=True, decay="fast-and-slow").options
     assert (own.decay, own.recurrent_init) == ("fast-and-slow", "uniform")
+
+
+@pytest.mark.parametrize(("layer", "plain"), [("LIF", (0.5, "hard", False)), ("MLIF", (0.2, "soft", False))])
+def test_defaults_of_a_gate_on_spikes(layer, plain):
+    """docs/results/appendix.md says what chose them."""
+
+    def chosen(options):
+        return options.decay, options.reset, options.normalize_current
+
+    for cls in (getattr(liafseq, layer), getattr(liafseq, f"{layer}Cell")):
+        assert chosen(cls(3, 4).options) == plain
+        assert chosen(cls(3, 4, gated=True).options) == ((0.5, 0.99), "none", True)
+        assert cls(3, 4, gated=True, reset="soft").neuron.reset == "soft"
+
+
+def test_several_levels_have_no_hard_reset():
+    with pytest.raises(ValueError, match="a neuron of several levels resets softly"):
+        liafseq.MLIF(3, 4, reset="hard")
+    assert liafseq.MLIF(3, 4, levels=1, reset="hard").neuron.reset == "hard"
 
 
 def test_options_are_frozen_and_travel():
