@@ -321,7 +321,9 @@ def test_cells_as_the_layers(kind, state_format):
         # 1 - alpha_t and its product with I more, and no threshold
         (LIAF(INPUTS, H, gated=True), 4),
         (LIAF(INPUTS, H, gated=True, reset="hard"), 5),
-        (LIF(INPUTS, H, gated=True), 3),
+        # and the threshold
+        (LIF(INPUTS, H, gated=True), 5),
+        (LIF(INPUTS, H, gated=True, reset="hard", normalize_current=False), 3),
         (LIF(INPUTS, H, reset="soft", leak=0.1), 5),
         (DALIF(INPUTS, H), 3),
         (MLIF(INPUTS, H, levels=2), 5),
