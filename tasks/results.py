@@ -353,7 +353,7 @@ def value_text(value: Any) -> str:
     """A setting as a person reads it.
 
     >>> value_text({"decay": [0.5, 0.9], "gated": True})
-    'decay=0.5 0.9, gated=true'
+    'decay=0.5,0.9, gated=true'
     """
     if label := getattr(value, "label", None):
         return str(label)
@@ -362,7 +362,7 @@ def value_text(value: Any) -> str:
             return str(value["label"])
         return ", ".join(f"{name}={value_text(item)}" for name, item in value.items()) or "defaults"
     if isinstance(value, (list, tuple)):
-        return " ".join(map(value_text, value))
+        return ",".join(map(value_text, value))
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
