@@ -88,7 +88,8 @@ class ConvLIAF(SpikingConv2d):
           under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
-        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter. None
+        stands for reset ``"hard"``; with ``gated`` for ``"none"``: what the gate forgets needs no reset.
 
     Attributes:
         weight, bias: as of nn.Conv2d.
@@ -152,7 +153,7 @@ class ConvLIAF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
-        reset: str = "hard",
+        reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
         decay: Initial = 0.5,
@@ -237,7 +238,8 @@ class ConvLIF(SpikingConv2d):
           under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
-        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter. None
+        stands for reset ``"hard"``; with ``gated`` for ``"none"``: what the gate forgets needs no reset.
 
     Attributes:
         weight, bias: as of nn.Conv2d.
@@ -283,7 +285,7 @@ class ConvLIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
-        reset: str = "hard",
+        reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
         decay: Initial = 0.5,
@@ -505,7 +507,8 @@ class ConvMLIF(SpikingConv2d):
           under autocast of float32 it is not.
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
-        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter.
+        ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter. None
+        stands for reset ``"soft"``; with ``gated`` for ``"none"``: what the gate forgets needs no reset.
 
     Attributes:
         weight, bias: as of nn.Conv2d.
@@ -553,7 +556,7 @@ class ConvMLIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
-        reset: str = "soft",
+        reset: str | None = None,
         threshold: Initial = 0.5,
         decay: Initial = 0.5,
         leak: Initial = 0.0,

@@ -206,6 +206,8 @@ _MAPS = {
     "MLIF": Options(levels=3, feedback=None, reset="soft", threshold=0.5, share="channel"),
 }  # fmt: skip
 
+_GATED_MAPS = {name: replace(_MAPS[name], reset="none") for name in _GATED}
+
 
 def _without(lacks: set[str]) -> tuple[str, ...]:
     return tuple(name for name in _ALL if name not in lacks)
@@ -217,7 +219,9 @@ KINDS = {
         for name, defaults in _SEQUENCES.items()
     },
     **{
-        f"conv-{name.lower()}": Kind(f"Conv{name}", defaults, _without(_LACKS[name] | _OF_SEQUENCES))
+        f"conv-{name.lower()}": Kind(
+            f"Conv{name}", defaults, _without(_LACKS[name] | _OF_SEQUENCES), _GATED_MAPS.get(name)
+        )
         for name, defaults in _MAPS.items()
     },
     "synaptic-conv": Kind(

@@ -206,7 +206,8 @@ def test_geometry_with_a_gate(kind, geometry):
 
 @pytest.mark.parametrize("options", [{}, {"groups": 2}, {"normalization": "batch"}], ids=str)
 def test_a_gate_without_weights_is_the_decay(options):
-    options = {**options, "feedback": "output", "normalize_current": True, "decay": (0.1, 0.9)}
+    more = {"feedback": "output", "normalize_current": True, "decay": (0.1, 0.9), "reset": "hard"}
+    options = {**options, **more}
     layer, plain = ConvLIAF(4, 6, 3, gated=True, **options), ConvLIAF(4, 6, 3, **options)
     values = layer.state_dict()
     with torch.no_grad():
@@ -221,7 +222,7 @@ def test_a_gate_without_weights_is_the_decay(options):
 
 def test_a_layer_of_one_pixel_is_the_sequence_layer():
     conv = ConvLIAF(3, 4, 1, gated=True, feedback="output", activation="tanh", normalize_current=True)
-    layer = LIAF(3, 4, gated=True, decay=0.5, reset="hard")
+    layer = LIAF(3, 4, gated=True, decay=0.5)
     with torch.no_grad():
         layer.weight_ih_l0.copy_(conv.weight.flatten(1))
         layer.weight_hh_l0.copy_(conv.weight_hh.flatten(1))

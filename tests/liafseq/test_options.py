@@ -104,6 +104,15 @@ def test_defaults_of_a_gate_on_spikes(layer, plain):
         assert cls(3, 4, gated=True, reset="soft").neuron.reset == "soft"
 
 
+@pytest.mark.parametrize(("name", "plain"), [("ConvLIAF", "hard"), ("ConvLIF", "hard"), ("ConvMLIF", "soft")])
+def test_defaults_of_a_gate_over_maps(name, plain):
+    """docs/results/events.md says what chose them."""
+    cls = getattr(liafseq, name)
+    assert cls(2, 3, 3).options.reset == plain
+    gated = cls(2, 3, 3, gated=True, feedback="output").options
+    assert (gated.reset, gated.decay, gated.normalize_current) == ("none", 0.5, False)
+
+
 def test_several_levels_have_no_hard_reset():
     with pytest.raises(ValueError, match="a neuron of several levels resets softly"):
         liafseq.MLIF(3, 4, reset="hard")

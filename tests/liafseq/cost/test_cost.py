@@ -354,7 +354,7 @@ CONVOLVED = {
     "liaf-feedback": (ConvLIAF(2, 3, 3, padding=1, feedback="output"), MAPS, 2, 7776 + 11664, 54 + 81, 3),
     "liaf-gated": (
         ConvLIAF(2, 3, 3, padding=1, feedback="output", gated=True, normalize_current=True),
-        MAPS, 2, 2 * (7776 + 11664), 2 * (54 + 81), 5,
+        MAPS, 2, 2 * (7776 + 11664), 2 * (54 + 81), 4,
     ),
     "dalif-gated": (
         ConvDALIF(2, 3, 3, padding=1, feedback="output", gated=True, normalization="batch"),
