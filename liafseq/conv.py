@@ -239,7 +239,8 @@ class ConvLIF(SpikingConv2d):
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter. None
-        stands for reset ``"hard"``; with ``gated`` for ``"none"``: what the gate forgets needs no reset.
+        stands for decay 0.5, reset ``"hard"`` and normalize_current False; with ``gated`` for
+        ``(0.5, 0.99)``, ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight, bias: as of nn.Conv2d.
@@ -288,9 +289,9 @@ class ConvLIF(SpikingConv2d):
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
-        decay: Initial = 0.5,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "channel",
         learn_decay: bool = True,
         learn_threshold: bool = False,
@@ -508,7 +509,8 @@ class ConvMLIF(SpikingConv2d):
 
     Initialisation: weight and bias with nn.Conv2d's random numbers, then W_hh as weight is; decay
         ``"fast-and-slow"`` is 0.05 for three quarters of the channels and 0.98 for the last quarter. None
-        stands for reset ``"soft"``; with ``gated`` for ``"none"``: what the gate forgets needs no reset.
+        stands for decay 0.5, reset ``"soft"`` and normalize_current False; with ``gated`` for
+        ``(0.5, 0.99)``, ``"none"`` and True: what the gate forgets needs no reset.
 
     Attributes:
         weight, bias: as of nn.Conv2d.
@@ -558,9 +560,9 @@ class ConvMLIF(SpikingConv2d):
         gated: bool = False,
         reset: str | None = None,
         threshold: Initial = 0.5,
-        decay: Initial = 0.5,
+        decay: Initial | None = None,
         leak: Initial = 0.0,
-        normalize_current: bool = False,
+        normalize_current: bool | None = None,
         share: str = "channel",
         learn_decay: bool = True,
         learn_threshold: bool = False,

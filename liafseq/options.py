@@ -206,7 +206,11 @@ _MAPS = {
     "MLIF": Options(levels=3, feedback=None, reset="soft", threshold=0.5, share="channel"),
 }  # fmt: skip
 
-_GATED_MAPS = {name: replace(_MAPS[name], reset="none") for name in _GATED}
+_GATED_MAPS = {
+    "LIAF": replace(_MAPS["LIAF"], reset="none"),
+    "LIF": replace(_MAPS["LIF"], **_NO_RESET),
+    "MLIF": replace(_MAPS["MLIF"], **_NO_RESET),
+}
 
 
 def _without(lacks: set[str]) -> tuple[str, ...]:

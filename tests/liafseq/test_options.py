@@ -110,7 +110,8 @@ def test_defaults_of_a_gate_over_maps(name, plain):
     cls = getattr(liafseq, name)
     assert cls(2, 3, 3).options.reset == plain
     gated = cls(2, 3, 3, gated=True, feedback="output").options
-    assert (gated.reset, gated.decay, gated.normalize_current) == ("none", 0.5, False)
+    slow = (0.5, False) if name == "ConvLIAF" else ((0.5, 0.99), True)
+    assert (gated.reset, (gated.decay, gated.normalize_current)) == ("none", slow)
 
 
 def test_several_levels_have_no_hard_reset():

@@ -362,7 +362,7 @@ CONVOLVED = {
     ),
     "lif-gated-groups": (
         ConvLIF(2, 4, 3, padding=1, feedback="output", gated=True, groups=2, recurrent_kernel_size=(3, 1)),
-        MAPS, 2, 4 * 36 * 9 * 8 + 4 * 36 * 3 * 2 * 8, 9 * 8 + 3 * 2 * 8, 3,
+        MAPS, 2, 4 * 36 * 9 * 8 + 4 * 36 * 3 * 2 * 8, 9 * 8 + 3 * 2 * 8, 5,
     ),
 }  # fmt: skip
 
