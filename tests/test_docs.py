@@ -21,7 +21,7 @@ PLACEHOLDERS = (
     "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small", "commands",
     "MNIST", "ECG", "recordings.npz",
     "pictures", "images.npz", "mnist", "cifar-10-batches-bin", "cifar10_small",
-    "book.txt", "wikitext-2", "conll2000", "atis", "words.conll", "slots.jsonl",
+    "book.txt", "tinyshakespeare.txt", "wikitext-2", "conll2000", "atis", "words.conll", "slots.jsonl",
     "trec", "snli", "reviews.csv", "aclImdb.tar.gz",
 )  # fmt: skip
 
