@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from liafseq.options import describe
+from liafseq.options import Option, describe
 
 __all__ = ["Model", "known", "model", "states"]
 
@@ -75,12 +75,8 @@ class Model:
         """
         if self.path.startswith("torch.nn:"):
             return {}
-        if self.path.startswith("liafseq:"):  # they are known without torch
-            return {
-                option.name: option.default
-                for option in describe(self.name)
-                if option.name not in _NOT_OPTIONS
-            }
+        if about := self._about():  # they are known without torch
+            return {name: option.default for name, option in about.items() if name not in _NOT_OPTIONS}
         return {
             parameter.name: parameter.default
             for parameter in inspect.signature(self.layer_class()).parameters.values()
@@ -89,17 +85,19 @@ class Model:
 
     def choices(self, option: str) -> tuple[str | None, ...]:
         """What an option is chosen from; empty where that is not known."""
-        if not self.path.startswith("liafseq:"):
-            return ()
-        return next((about.choices for about in describe(self.name) if about.name == option), ())
+        found = self._about().get(option)
+        return () if found is None else found.choices
+
+    def _about(self) -> dict[str, Option]:
+        """What is known of its options, by name; nothing of a class of another package."""
+        own = self.path.startswith("liafseq:")
+        return {option.name: option for option in describe(self.name)} if own else {}
 
     def described(self) -> list[tuple[str, str, str]]:
         """Its options: name, default, meaning in a line (empty for a class of another package)."""
         from liafseq.tasks.results import value_text
 
-        about: dict[str, Any] = {}
-        if self.path.startswith("liafseq:"):
-            about = {option.name: option for option in describe(self.name)}
+        about = self._about()
         found = []
         for name, value in self.options().items():
             known_of = about.get(name)
