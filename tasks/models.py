@@ -70,6 +70,21 @@ class ModelSpec(BaseModel):
             name: "none" if item is None and "none" in choices(name) else item for name, item in self.options
         }
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What the options are that are not given.
+
+        >>> ModelSpec.parse("lif:gated=true:decay=0.9").defaults["reset"]
+        'none'
+        """
+        return self.model().defaults(dict(self.options))
+
+    def with_defaults(self, were: Mapping[str, Any]) -> ModelSpec:
+        """The same model where ``were`` were the defaults: those that are others today become options."""
+        now = self.defaults
+        changed = {name: value for name, value in pairs(were) if name not in now or now[name] != value}
+        return self.model_copy(update={"options": pairs(changed | dict(self.options))})
+
     def check(self, kinds: Iterable[str] = ("layer", "maps")) -> None:
         """Sees that there is such a model of these kinds, and that it has these options.
 

@@ -83,6 +83,15 @@ class Model:
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _NOT_OPTIONS
         }
 
+    def defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the options are that are not given; empty where the class is not of this package."""
+        gated = given.get("gated") is True
+        return {
+            name: option.gated_default if gated else option.default
+            for name, option in self._about().items()
+            if name not in _NOT_OPTIONS and name not in given
+        }
+
     def choices(self, option: str) -> tuple[str | None, ...]:
         """What an option is chosen from; empty where that is not known."""
         found = self._about().get(option)

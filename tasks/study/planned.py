@@ -82,9 +82,9 @@ class Planned:
     def seconds(self, folder: Path, jobs: int | None) -> float:
         """About how long what is not finished takes; 0.0 for a short study."""
         from liafseq.tasks.study.estimate import seconds
-        from liafseq.tasks.training.folder import intact
+        from liafseq.tasks.training.folder import kept
 
-        left = [config for config in self.configs if intact(folder / config.key()) is None]
+        left = [config for config in self.configs if kept(folder / config.key(), config) is None]
         if not left:
             return 0.0
         return seconds(self.task, left) * (1 + self.trials() / len(self.configs)) / (jobs or 1)

@@ -14,7 +14,7 @@ from liafseq.tasks.execution.jobs import Job, Message
 from liafseq.tasks.results import Outcome, Run
 from liafseq.tasks.storage.files import write_atomic
 from liafseq.tasks.task import Task
-from liafseq.tasks.training.folder import intact
+from liafseq.tasks.training.folder import kept
 from liafseq.tasks.training.log import reached
 from liafseq.tasks.training.progress import Progress
 
@@ -58,7 +58,7 @@ class Work:
         differ = varying(configs)
         todo = []
         for index, config in enumerate(configs):
-            outcome = intact(self.folder / config.key())
+            outcome = kept(self.folder / config.key(), config)
             if outcome is None:
                 todo.append(index)
             else:

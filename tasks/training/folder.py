@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from liafseq.tasks import task as tasks
-from liafseq.tasks.config import Config
+from liafseq.tasks.config import Config, replace
 from liafseq.tasks.results import Outcome
 from liafseq.tasks.storage.files import read_json, write_atomic, write_json
 from liafseq.tasks.training.log import METRICS, Epoch, log_text, read_log
 
 __all__ = ["CONFIG", "DATA", "LOG", "RESULT", "WEIGHTS", "claim",
-           "finished", "intact", "read_config", "torch_for", "weights_file"]  # fmt: skip
+           "finished", "intact", "kept", "read_config", "torch_for", "weights_file"]  # fmt: skip
 
 CONFIG, RESULT, DATA = "config.json", "result.json", "data.json"
 CHECKPOINT, RESUME = "checkpoint.safetensors", "resume.safetensors"
@@ -54,7 +54,14 @@ def claim(folder: Path, task: str, config: Config) -> None:
             )
         for name in (DATA, METRICS):  # of a run that never reached a checkpoint
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / CONFIG, {"task": task, "config": config.to_json(), "versions": versions()})
+    about = {
+        "task": task,
+        "config": config.to_json(),
+        # a later version may have others
+        "defaults": config.model.defaults,
+        "versions": versions(),
+    }
+    write_json(folder / CONFIG, about)
 
 
 def check_free(folder: Path) -> None:
@@ -73,8 +80,13 @@ def _difference(theirs_task: str, there: Config, task: str, config: Config) -> s
     if theirs_task != task:
         return f"of task {theirs_task!r} (asked: {task!r})"
     ours, theirs = config.to_json(), there.to_json()
-    differ = [name for name in ours if ours[name] != theirs.get(name)]
-    return ", ".join(f"{name} {theirs.get(name)!r} (asked: {ours[name]!r})" for name in differ)
+    if (there.model.name, there.model.label) == (config.model.name, config.model.label):
+        # the options one by one, as the model has them
+        del ours["model"], theirs["model"]
+        ours |= config.model.defaults | dict(config.model.options)
+        theirs |= there.model.defaults | dict(there.model.options)
+    differ = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return ", ".join(f"{name} {theirs.get(name)!r} (asked: {ours.get(name)!r})" for name in differ)
 
 
 def _made_again(folder: Path, config: Config) -> bool:
@@ -130,6 +142,20 @@ def intact(folder: Path) -> Outcome | None:
     return outcome
 
 
+def kept(folder: Path, config: Config) -> Outcome | None:
+    """The result of a finished run, as :func:`intact` gives it, if it is of this very configuration.
+
+    The folder's name tells the options that were given; the defaults of the others may have changed.
+    """
+    outcome = intact(folder)
+    if outcome is None or not (folder / CONFIG).exists():
+        return outcome
+    try:
+        return outcome if read_config(folder)[1] == config else None
+    except ValueError:
+        return None
+
+
 def _outcome(folder: Path) -> Outcome | None:
     try:
         return Outcome.read(folder / RESULT)
@@ -139,6 +165,8 @@ def _outcome(folder: Path) -> Outcome | None:
 
 def read_config(folder: str | Path) -> tuple[tasks.Task[Any, Any], Any]:
     """The task and the configuration of a run folder.
+
+    A default of the model's options that was another when the run was made is among the options.
 
     Raises:
         FileNotFoundError: the folder is no run folder.
@@ -152,7 +180,9 @@ def read_config(folder: str | Path) -> tuple[tasks.Task[Any, Any], Any]:
         raise ValueError(f"{path}: not the configuration of a run")
     try:
         task = tasks.find(content["task"])
-        return task, task.Config.from_json(content["config"])
+        config = task.Config.from_json(content["config"])
+        model = config.model.with_defaults(content.get("defaults", {}))
+        return task, config if model == config.model else replace(config, model=model)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

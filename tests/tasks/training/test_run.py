@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 
+from liafseq import LIF
+from liafseq.options import KINDS
 from liafseq.tasks.babi.config import BabiConfig
 from liafseq.tasks.results import Outcome
 from liafseq.tasks.study.plan import parameters
 from liafseq.tasks.task import find
 from liafseq.tasks.training import run as running
-from liafseq.tasks.training.folder import read_config
+from liafseq.tasks.training.folder import kept, read_config
 from liafseq.tasks.training.log import read_log
 from liafseq.tasks.training.progress import Progress
 from liafseq.tasks.training.run import run
@@ -105,6 +108,31 @@ def test_a_folder_of_another_run_is_refused(finished: Finished) -> None:
         ValueError, match=r"holds another run: hidden_size 24 \(asked: 8\), seed 0 \(asked: 3\)"
     ):
         run(BABI, other, finished.folder)
+
+
+def test_a_default_that_has_changed_stays_what_it_was(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = easy(source, model="label=lif:gated=true:threshold=0.2", epochs=1)
+    folder = tmp_path / config.key()
+    outcome = run(BABI, config, folder)
+    assert kept(folder, config) == outcome
+    lif = KINDS["lif"]
+    assert lif.gated is not None
+    monkeypatch.setitem(KINDS, "lif", replace(lif, gated=replace(lif.gated, reset="soft", decay=0.5)))
+
+    trained = load(folder)
+    layer = next(module for module in trained.network.modules() if isinstance(module, LIF))
+    assert layer.options.reset == "none"
+    assert layer.options.decay == (0.5, 0.99)
+    assert dict(trained.config.model.options) == {
+        "gated": True, "threshold": 0.2, "reset": "none", "decay": (0.5, 0.99),
+    }  # fmt: skip
+    assert trained.evaluate().scores["task 1"] == outcome.test["task 1"]
+    assert kept(folder, config) is None
+    differs = r"holds another run: reset 'none' \(asked: 'soft'\), decay \(0.5, 0.99\) \(asked: 0.5\); give"
+    with pytest.raises(ValueError, match=differs):
+        run(BABI, config, folder)
 
 
 @pytest.mark.parametrize(
