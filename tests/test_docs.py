@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TAUGHT = [README, ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
-MEASURED = sorted((ROOT / "docs" / "results").glob("*.md"))
+MEASURED = sorted((ROOT / "docs" / "results").rglob("*.md"))
 
 # Names that stand in the documents for a person's own data.
 PLACEHOLDERS = (

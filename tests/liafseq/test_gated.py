@@ -59,7 +59,7 @@ def test_parameters_are_stacked_as_torchs_gates_are(layer_type):
 
 @pytest.mark.parametrize("layer_type", [LIAF, LIAFCell])
 def test_default_initial_values_of_liaf_are_those_that_were_measured(layer_type):
-    """docs/results/appendix.md says what chose them."""
+    """docs/results/appendix/defaults.md says what chose them."""
     torch.manual_seed(3)
     layer = layer_type(16, 640, gated=True)
     torch.manual_seed(3)

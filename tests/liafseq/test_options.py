@@ -93,7 +93,7 @@ def test_defaults_of_a_gate():
 
 @pytest.mark.parametrize(("layer", "plain"), [("LIF", (0.5, "hard", False)), ("MLIF", (0.2, "soft", False))])
 def test_defaults_of_a_gate_on_spikes(layer, plain):
-    """docs/results/appendix.md says what chose them."""
+    """docs/results/appendix/defaults.md says what chose them."""
 
     def chosen(options):
         return options.decay, options.reset, options.normalize_current
