@@ -42,8 +42,8 @@ class ConvLIAF(SpikingConv2d):
     synapse.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
-            dtype: of the convolution, as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
+        bias, padding_mode, device, dtype: likewise.
         batch_first: input and output as (N, T, C, H, W); never the state.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
         synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
@@ -194,8 +194,8 @@ class ConvLIF(SpikingConv2d):
     synapse.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
-            dtype: of the convolution, as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
+        bias, padding_mode, device, dtype: likewise.
         batch_first: input and output as (N, T, C, H, W); never the state.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
         synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
@@ -328,8 +328,8 @@ class ConvDALIF(SpikingConv2d):
     synapse.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
-            dtype: of the convolution, as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
+        bias, padding_mode, device, dtype: likewise.
         batch_first: input and output as (N, T, C, H, W); never the state.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
         synapse: let the current fade over the steps, as ``SynapticConv2d`` does.
@@ -464,8 +464,8 @@ class ConvMLIF(SpikingConv2d):
     synapse.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
-            dtype: of the convolution, as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
+        bias, padding_mode, device, dtype: likewise.
         batch_first: input and output as (N, T, C, H, W); never the state.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
         synapse: let the current fade over the steps, as ``SynapticConv2d`` does.

@@ -27,8 +27,8 @@ class SynapticConv2d(TemporalConv2d):
     The convolution of all steps is one call, and the sum over time is that of the neurons' membrane.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
-            dtype: of the convolution, as of nn.Conv2d.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
+        bias, padding_mode, device, dtype: likewise.
         batch_first: input and output as (N, T, C, H, W); never the state.
         normalization: ``"batch"`` for an ``nn.BatchNorm2d`` between the convolution and its current.
         synapse_decay: lambda of the fading current, in [0, 1]; given as decay is.

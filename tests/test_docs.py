@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import liafseq
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -91,6 +95,18 @@ def commands(path: Path) -> Iterator[str]:
                 found = re.search(r"(?:^|\s|/)(?:liafseq|liafseq\.cli\.main)\s+(?=[a-z-])(.*)", part)
                 if found and "pip install" not in part:
                     yield found[1]
+
+
+def test_the_site_shows_examples_as_code() -> None:
+    pytest.importorskip("griffe", reason="needs the extra docs")
+    hook = runpy.run_path(str(ROOT / "docs" / "hooks" / "docstrings.py"))
+    text = inspect.cleandoc(liafseq.LIAF.__doc__ or "")
+    shown = hook["readable"](text)
+    assert "```pycon\n>>> layer = LIAF(10, 20, num_layers=2)\n" in shown
+    assert shown.endswith("True\n```")
+    assert "**Outputs:** ``output, (h_n, c_n)``\n\n- output: y of the last layer" in shown
+    assert "- `weight_ih_l[k], weight_hh_l[k], bias_ih_l[k], bias_hh_l[k]`: as of nn.RNN" in shown
+    assert "\nArgs:\n    input_size" in shown
 
 
 COMMANDS = sorted({command for page in [*TAUGHT, *MEASURED] for command in commands(page)})
