@@ -1,4 +1,4 @@
-"""Docstrings as the site reads them: examples as code, headings that its parser does not know as paragraphs."""
+"""Docstrings as the site reads them: examples as code, headings that it does not know as paragraphs."""
 
 from __future__ import annotations
 
