@@ -122,7 +122,7 @@ def _cut(text: str) -> tuple[str, str, list[str]]:
     """Label, name and ``option=value`` texts of a model of a study."""
     first, *settings = [part.strip() for part in text.split(":")]
     label, equals, name = first.rpartition("=")
-    if "." in name and settings:  # package.module:Class
+    if settings and "=" not in settings[0] and name not in known():  # module:Class
         name = f"{name}:{settings.pop(0)}"
     if not name or (equals and not label.strip()):
         raise ValueError(f"expected [LABEL=]NAME[:OPTION=VALUE...] such as liaf:gated=true, got {text!r}")

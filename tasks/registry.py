@@ -1,6 +1,6 @@
 """The registry of models: what a name on the command line builds, and what a study needs to know of it.
 
-Names are those of this table, of the entry point group ``liafseq.models``, or ``package.module:Class``: any
+Names are those of this table, of the entry point group ``liafseq.models``, or ``module:Class``: any
 class with the constructor and the state of nn.GRU or nn.LSTM, whose keyword-only parameters are its options.
 """
 
@@ -178,7 +178,7 @@ def _all() -> dict[str, Model]:
 
 
 def model(name: str, kinds: Iterable[str] = ("layer", "maps")) -> Model:
-    """The model of a name, or of ``package.module:Class``; ``kinds`` are those that an error names.
+    """The model of a name, or of ``module:Class``; ``kinds`` are those that an error names.
 
     Raises:
         ValueError: an unknown name, with the nearest known one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,20 @@ def test_the_models_of_a_study(text: str, labels: list[str], options: list[dict[
 
 def test_all_models_of_some_kinds() -> None:
     assert [spec.name for spec in parse_specs("all", ["layer"])] == list(known(["layer"]))
+
+
+def test_a_class_of_a_file_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside.py").write_text(
+        "from torch import nn\nclass Slow(nn.GRU):\n    def __init__(self, *sizes, rate=1, **more):\n"
+        "        super().__init__(*sizes, **more)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    plain, slow, gru = parse_specs("beside:Slow,slow=beside:Slow:rate=2,gru")
+    assert (plain.name, plain.label, plain.options) == ("beside:Slow", "beside:Slow", ())
+    assert (slow.name, slow.label, slow.options) == ("beside:Slow", "slow", (("rate", 2),))
+    assert type(build_layer(slow, 3, 4)).__name__ == "Slow"
+    with pytest.raises(ValueError, match="expected NAME=VALUE such as decay=0.05, got 'gated'"):
+        parse_specs("liaf:gated")
 
 
 def test_a_class_of_another_package_is_a_model() -> None:
