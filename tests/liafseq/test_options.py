@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 import pickle
@@ -112,6 +113,21 @@ def test_defaults_of_a_gate_over_maps(name, plain):
     gated = cls(2, 3, 3, gated=True, feedback="output").options
     slow = (0.5, False) if name == "ConvLIAF" else ((0.5, 0.99), True)
     assert (gated.reset, (gated.decay, gated.normalize_current)) == ("none", slow)
+
+
+@every_class
+def test_docstrings_say_what_none_stands_for(cls):
+    by_gate = {o.name: (o.default, o.gated_default) for o in describe(cls) if o.default != o.gated_default}
+    said = re.search(r"None stands for (.+?); with ``gated`` for (.+?):", " ".join(cls.__doc__.split()))
+    if said is None:
+        assert not by_gate
+        return
+    values = [
+        [ast.literal_eval(value) for value in re.findall(r"\(.*?\)|\".*?\"|True|False|[\d.]+", part)]
+        for part in said.groups()
+    ]
+    names = re.findall(r"(\w+) (?:``|True|False|\d)", said[1])
+    assert dict(zip(names, zip(*values, strict=True), strict=True)) == by_gate
 
 
 def test_several_levels_have_no_hard_reset():

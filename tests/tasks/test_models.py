@@ -140,11 +140,11 @@ def test_a_class_of_a_file_is_a_model(tmp_path: Path, monkeypatch: pytest.Monkey
         "        super().__init__(*sizes, **more)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    plain, slow, gru = parse_specs("beside:Slow,slow=beside:Slow:rate=2,gru")
+    plain, slow = parse_specs("beside:Slow,slow=beside:Slow:rate=2")
     assert (plain.name, plain.label, plain.options) == ("beside:Slow", "beside:Slow", ())
     assert (slow.name, slow.label, slow.options) == ("beside:Slow", "slow", (("rate", 2),))
     assert type(build_layer(slow, 3, 4)).__name__ == "Slow"
-    with pytest.raises(ValueError, match="expected NAME=VALUE such as decay=0.05, got 'gated'"):
+    with pytest.raises(ValueError, match=r"expected NAME=VALUE such as decay=0\.05, got 'gated'"):
         parse_specs("liaf:gated")
 
 
