@@ -12,8 +12,7 @@ from liafseq.tasks.lm.config import Continuation, LmConfig
 from liafseq.tasks.lm.data import EOS, LmData, joined, tokens
 from liafseq.tasks.lm.network import going_on, reading
 from liafseq.tasks.models import states
-from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
-from liafseq.tasks.report.trace import spikes_of
+from liafseq.tasks.report.trace import draw_state, spikes_of
 from liafseq.tasks.task import check_example
 
 __all__ = ["continued", "picture", "surprising"]
@@ -93,22 +92,17 @@ def picture(
     right = logs.gather(1, target[:, None])[:, 0]
     bits = float(-right.mean()) / float(torch.tensor(2.0).log())
     title = f"{part}, {split} tokens {start} to {start + len(piece)}: {bits:.2f} bits per token"
-    spikes = spikes_of(network.layer, values)
-    shown = chosen_neurons(values.numpy(), neurons)
-    png = state_figure(
-        values[:, shown].numpy(),
-        None if spikes is None else spikes[:, shown].numpy(),
+    png = draw_state(
+        values,
+        spikes_of(network.layer, values),
         [MARKS.get(token, token) for token in _texts(data, piece)],
         {"p(what comes next)": right.exp().numpy(), "p(the likeliest)": logs.max(-1).values.exp().numpy()},
+        layer=network.layer,
+        model=config.model,
         title=title,
-        subtitle=(
-            f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}; "
-            f"{len(shown)} of {values.shape[1]} neurons: those that vary most, slow ones on top. Below each "
-            "token, which has been read, the probability of the one after it."
-        ),
-        quantity=state_name(config.model.model(), spikes=spikes is not None),
-        spike_name=spike_name(network.layer),
-        neurons=shown,
+        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
+        note="Below each token, which has been read, the probability of the one after it.",
+        neurons=neurons,
     )
     return png, title
 

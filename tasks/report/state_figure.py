@@ -40,7 +40,7 @@ def spike_name(layer: Any) -> str:
     if neuron is None:
         return "spike"
     if neuron.analog:
-        return "threshold crossed (reset)"
+        return "threshold crossed" if neuron.reset == "none" else "threshold crossed (reset)"
     return "spikes (larger: more)" if neuron.levels > 1 else "spike"
 
 

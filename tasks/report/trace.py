@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from liafseq.tasks.models import ModelSpec
 
-__all__ = ["Trace", "draw", "spikes_of", "verdict"]
+__all__ = ["Trace", "draw", "draw_state", "spikes_of", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,48 @@ def draw(
         ends: steps behind which a row may end.
     """
     curves, others = _curves(found.probabilities, right, answers, word)
-    shown = chosen_neurons(found.state.numpy(), neurons)
+    return draw_state(
+        found.state, found.spikes, steps, curves,
+        others=others, layer=layer, model=model, title=title, about=about, note=note, neurons=neurons,
+        quantity=quantity, ends=ends,
+    )  # fmt: skip
+
+
+def draw_state(
+    state: Tensor,
+    spikes: Tensor | None,
+    steps: Sequence[Any],
+    curves: Mapping[str, Any],
+    *,
+    layer: Any,
+    model: ModelSpec,
+    title: str,
+    about: str,
+    note: str,
+    neurons: int = 24,
+    others: Any = None,
+    quantity: str | None = None,
+    ends: Sequence[int] = (),
+) -> bytes:
+    """A PNG file of the neurons that vary most, above curves over the steps.
+
+    Args:
+        state, spikes: as of a :class:`Trace`.
+        curves: by name, (T,); ``others`` are grey ones, (T, curves).
+    """
+    shown = chosen_neurons(state.numpy(), neurons)
     return state_figure(
-        found.state[:, shown].numpy(),
-        None if found.spikes is None else found.spikes[:, shown].numpy(),
+        state[:, shown].numpy(),
+        None if spikes is None else spikes[:, shown].numpy(),
         steps,
         curves,
         others=others,
         title=title,
         subtitle=(
-            f"{about}; {len(shown)} of {found.state.shape[1]} neurons: those that vary most, slow ones on "
-            f"top. {note}"
+            f"{about}; {len(shown)} of {state.shape[1]} neurons: those that vary most, slow ones on top. "
+            f"{note}"
         ),
-        quantity=quantity or state_name(model.model(), spikes=found.spikes is not None),
+        quantity=quantity or state_name(model.model(), spikes=spikes is not None),
         spike_name=spike_name(layer),
         neurons=shown,
         ends=ends,

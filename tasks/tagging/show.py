@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_figure, state_name
-from liafseq.tasks.report.trace import spikes_of
+from liafseq.tasks.report.trace import draw_state, spikes_of
 from liafseq.tasks.sequences.picture import prefixes
 from liafseq.tasks.tagging.config import TaggingConfig
 from liafseq.tasks.tagging.data import TaggingData
@@ -40,22 +39,17 @@ def picture(
         curves["p(tag given)"] = probabilities[steps, said].numpy()
         for at in wrong.nonzero().flatten().tolist():
             ticks[at] = f"{ticks[at]} ({sentence.tags[at]}, given {data.tags[int(said[at])]})"
-    spikes = spikes_of(network.layer, state)
-    shown = chosen_neurons(state.numpy(), neurons)
     title = f"{what}: {int((said == right).sum())} of {len(right)} tags right"
-    png = state_figure(
-        state[:, shown].numpy(),
-        None if spikes is None else spikes[:, shown].numpy(),
+    png = draw_state(
+        state,
+        spikes_of(network.layer, state),
         ticks,
         curves,
+        layer=network.layer,
+        model=config.model,
         title=title,
-        subtitle=(
-            f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}; "
-            f"{len(shown)} of {state.shape[1]} neurons: those that vary most, slow ones on top. States of "
-            "the forward direction; probabilities of a reader of the whole sentence."
-        ),
-        quantity=state_name(config.model.model(), spikes=spikes is not None),
-        spike_name=spike_name(network.layer),
-        neurons=shown,
+        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
+        note="States of the forward direction; probabilities of a reader of the whole sentence.",
+        neurons=neurons,
     )
     return png, title

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liafseq.tasks.report.state_figure import WORDS_A_ROW, chosen_neurons, rows_of_steps, state_figure
+import liafseq
+from liafseq.tasks.report.state_figure import (
+    WORDS_A_ROW,
+    chosen_neurons,
+    rows_of_steps,
+    spike_name,
+    state_figure,
+)
 
 
 def test_neurons_that_vary_most_slow_ones_first() -> None:
@@ -143,3 +150,9 @@ def test_pixels_of_pictures_are_squares_inside_their_step(cell):
         assert (right - left) * cell == pytest.approx(ratio * (top - bottom))
         assert at - 0.5 < left < right < at + 0.5
         assert 0 <= bottom < top <= 1
+
+
+def test_a_dot_is_called_what_it_is() -> None:
+    hard, gated = liafseq.LIAF(2, 3), liafseq.LIAF(2, 3, gated=True)
+    names = [spike_name(layer) for layer in (hard, gated, liafseq.LIF(2, 3), liafseq.MLIF(2, 3))]
+    assert names == ["threshold crossed (reset)", "threshold crossed", "spike", "spikes (larger: more)"]
