@@ -109,6 +109,15 @@ def test_the_site_shows_examples_as_code() -> None:
     assert "\nArgs:\n    input_size" in shown
 
 
+def test_the_claims_are_drawn_from_the_tables(tmp_path: Path) -> None:
+    plots = runpy.run_path(str(ROOT / "docs" / "results" / "plots.py"))
+    plots["main"](tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    page = (ROOT / "docs" / "results" / "claims.md").read_text()
+    assert drawn == set(re.findall(r"images/(claim-\S+?)\)", page))
+    assert all((ROOT / "docs" / "images" / name).is_file() for name in drawn)
+
+
 COMMANDS = sorted({command for page in [*TAUGHT, *MEASURED] for command in commands(page)})
 
 
