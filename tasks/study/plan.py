@@ -198,7 +198,8 @@ def match_parameters(task: Task[Any, Any], config: Config, target: int, toleranc
     if abs(found - target) > tolerance * target:
         raise ValueError(
             f"no hidden size gives {config.model.label} {target} parameters within {tolerance:.1%}; "
-            f"the nearest is hidden_size={nearest} with {found}"
+            f"the nearest is hidden_size={nearest} with {found}; "
+            "another hidden size of the first model may do"
         )
     return replace(config, hidden_size=nearest)
 

@@ -16,6 +16,7 @@ from typing import Any
 from liafseq.tasks import task as tasks
 from liafseq.tasks.execution.engines import Engine
 from liafseq.tasks.results import RESULTS, StudyTime
+from liafseq.tasks.settings import FieldError
 from liafseq.tasks.storage.files import remove_leftovers, write_atomic
 from liafseq.tasks.storage.lock import folder_lock
 from liafseq.tasks.study.machine import machine
@@ -79,7 +80,15 @@ def compare_suite(
 def ready_suite(planned: Mapping[str, Planned], folder: Path) -> dict[str, Planned]:
     """The suite with its data read and its sizes solved, once its folders are seen to be free."""
     check_suite_folder(folder, planned)
-    return {label: one.ready(folder / label) for label, one in planned.items()}
+    ready = {}
+    for label, one in planned.items():
+        try:
+            ready[label] = one.ready(folder / label)
+        except FieldError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"[[task]] {label}: {error}") from error
+    return ready
 
 
 def run_suite(

@@ -188,6 +188,20 @@ def test_settings_that_no_task_has(tmp_path: Path) -> None:
         planned(BABI, tmp_path, epochs=0)
 
 
+def test_sizes_that_do_not_meet_name_their_task(tmp_path: Path) -> None:
+    content = {
+        "models": "liaf,gru",
+        "match": "params",
+        "task": [
+            {"task": "synthetic", "label": "large", "hidden_size": 64},
+            {"task": "synthetic", "label": "small", "hidden_size": 2},
+        ],
+    }
+    with pytest.raises(ValueError, match=r"^\[\[task\]\] small: no hidden size gives gru .* the nearest is"):
+        liafseq.tasks.compare_suite(content, tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
 def test_the_packaged_suite_is_of_tasks_that_there_are() -> None:
     found = plan_suite(read_toml(DEFAULT, "suite"), "suite", {})
     assert {one.task.name for one in found.values()} <= set(names())
