@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liafseq._modules.parameters import Trait, TraitModule
@@ -110,7 +111,8 @@ class SpikingModule(TraitModule):
         if not self.options.gated:
             return None
         own = self._unconstrained("decay", suffix, dtype).expand(features)
-        return torch.cat([torch.zeros_like(own), own])
+        # not torch.cat: the gradient of a part is a view of the bias's own, and accumulated twice
+        return F.pad(own, (features, 0))
 
     def _numbers(self, values: dict[str, Tensor]) -> Numbers:
         """What the time loop takes of the neuron's numbers; a gate has the decay in its bias."""
