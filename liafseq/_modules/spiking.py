@@ -6,7 +6,6 @@ import math
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liafseq._modules.parameters import Trait, TraitModule
@@ -110,9 +109,9 @@ class SpikingModule(TraitModule):
         """What a gate's rows have in their bias beside what is learned there: the neuron's own decay."""
         if not self.options.gated:
             return None
-        own = self._unconstrained("decay", suffix, dtype).expand(features)
-        # not torch.cat: the gradient of a part is a view of the bias's own, and accumulated twice
-        return F.pad(own, (features, 0))
+        # times 1: the gradient is then memory of its own, not a part of the bias's
+        own = self._unconstrained("decay", suffix, dtype).expand(features) * 1
+        return torch.cat([torch.zeros_like(own), own])
 
     def _numbers(self, values: dict[str, Tensor]) -> Numbers:
         """What the time loop takes of the neuron's numbers; a gate has the decay in its bias."""
