@@ -34,7 +34,9 @@ class LIAFCell(SpikingCellBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, bias, device, dtype: as of nn.LSTMCell.
@@ -43,6 +45,7 @@ class LIAFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -111,6 +114,7 @@ class LIAFCell(SpikingCellBase):
         threshold_related: bool = False,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
@@ -148,13 +152,16 @@ class LIFCell(SpikingCellBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, bias, device, dtype: as of nn.LSTMCell.
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -218,6 +225,7 @@ class LIFCell(SpikingCellBase):
         dtype: torch.dtype | None = None,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
@@ -256,7 +264,9 @@ class DALIFCell(SpikingCellBase):
         b_t = tanh(tau_b + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, bias, device, dtype: as of nn.LSTMCell.
@@ -266,6 +276,7 @@ class DALIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -330,6 +341,7 @@ class DALIFCell(SpikingCellBase):
         threshold_related: bool = False,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 0.25,
@@ -366,7 +378,9 @@ class MLIFCell(SpikingCellBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, bias, device, dtype: as of nn.LSTMCell.
@@ -374,6 +388,7 @@ class MLIFCell(SpikingCellBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -437,6 +452,7 @@ class MLIFCell(SpikingCellBase):
         levels: int = 3,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         threshold: Initial = 0.5,
         decay: Initial | None = None,

@@ -34,7 +34,9 @@ class LIAF(SpikingRNNBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype:
@@ -44,6 +46,7 @@ class LIAF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -119,6 +122,7 @@ class LIAF(SpikingRNNBase):
         threshold_related: bool = False,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
@@ -156,7 +160,9 @@ class LIF(SpikingRNNBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype:
@@ -164,6 +170,7 @@ class LIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -234,6 +241,7 @@ class LIF(SpikingRNNBase):
         dtype: torch.dtype | None = None,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
@@ -272,7 +280,9 @@ class DALIF(SpikingRNNBase):
         b_t = tanh(tau_b + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype:
@@ -283,6 +293,7 @@ class DALIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -353,6 +364,7 @@ class DALIF(SpikingRNNBase):
         threshold_related: bool = False,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 0.25,
@@ -389,7 +401,9 @@ class MLIF(SpikingRNNBase):
         alpha_t = sigmoid(logit(alpha) + W_ig x_t + b_ig + W_hg y_{t-1} + b_hg)
 
     Weights and biases then have 2 * hidden_size rows, the gate's last (Hasani et al. 2021,
-    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231).
+    arXiv:2006.04439; in spiking networks Yin et al. 2023, arXiv:2112.11231). With ``neurons_per_gate`` n
+    the gate has hidden_size / n rows, rounded up: n neighbours share W_ig, W_hg and their biases, alpha stays
+    each one's own (as the heads of Dao and Gu 2024, arXiv:2405.21060, share a decay).
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype:
@@ -398,6 +412,7 @@ class MLIF(SpikingRNNBase):
         feedback: what W_hh reads: ``"output"`` (y), ``"membrane"`` (v, which then replaces the leaked term)
             or None (no W_hh).
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -468,6 +483,7 @@ class MLIF(SpikingRNNBase):
         levels: int = 3,
         feedback: str | None = "output",
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         threshold: Initial = 0.5,
         decay: Initial | None = None,

@@ -63,6 +63,7 @@ class Options:
         "kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.", None
     )
     gated: bool = _option('make the decay of each step a gate; needs ``feedback="output"``.', False)
+    neurons_per_gate: int = _option("how many neighbours share the weights of a gate.", 1)
     reset: str = _option(
         '``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.', "hard"
     )
@@ -100,8 +101,12 @@ class Options:
 
     @property
     def blocks(self) -> int:
-        """Rows of the weights for each neuron: those of the current, and those of a gate."""
+        """Rows of the weights for each neuron, as the time loop reads them: the current's, and a gate's."""
         return 2 if self.gated else 1
+
+    def rows(self, features: int) -> int:
+        """Rows of the weights that are learned: neighbours may share those of a gate."""
+        return features - self.gated * (-features // self.neurons_per_gate)
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -110,6 +115,13 @@ class Options:
                 raise TypeError(f"{option.name} should be of type bool, got: {type(value).__name__}")
             if choices:
                 check_choice(option.name, value, choices)
+        count = self.neurons_per_gate
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise TypeError(f"neurons_per_gate should be of type int, got: {type(count).__name__}")
+        if count < 1:
+            raise ValueError(f"neurons_per_gate should be at least 1, got: {count}")
+        if count > 1 and not self.gated:
+            raise ValueError(f"neurons_per_gate={count} needs gated=True")
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
@@ -171,7 +183,7 @@ class Kind:
 
 _ALL = tuple(option.name for option in fields(Options))
 _OF_MAPS = {"normalization", "synapse", "synapse_decay", "learn_synapse_decay", "recurrent_kernel_size"}
-_OF_SEQUENCES = {"recurrent_init"}
+_OF_SEQUENCES = {"recurrent_init", "neurons_per_gate"}
 _ANALOG = {"activation", "threshold_related"}
 _GAIN = {"gain", "learn_gain"}
 

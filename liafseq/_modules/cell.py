@@ -39,7 +39,7 @@ class SpikingCellBase(SpikingModule):
         self._configure(options)
         factory = {"device": device, "dtype": dtype}
         recurrent = self.neuron.feedback is not None
-        rows = self.options.blocks * hidden_size
+        rows = self.options.rows(hidden_size)
         shapes = {
             "weight_ih": (rows, input_size),
             "weight_hh": (rows, hidden_size) if recurrent else None,

@@ -113,7 +113,7 @@ class SpikingRNNBase(SpikingModule, nn.RNNBase):
         self._all_weights: list[list[str]] = []
         for index, suffix in enumerate(self._suffixes()):
             inputs = self.input_size if index < directions else hidden * directions
-            rows = self.options.blocks * hidden
+            rows = self.options.rows(hidden)
             shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs)}
             if self.neuron.feedback is not None:
                 shapes["weight_hh"] = (rows, hidden)

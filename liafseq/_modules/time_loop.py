@@ -11,6 +11,7 @@ from torch import Tensor
 from liafseq import ops
 from liafseq._modules.spiking import SpikingModule
 from liafseq.ops import Call, State, Steps, Weights
+from liafseq.ops.reference import spread
 from liafseq.ops.scan import exporting
 from liafseq.ops.steps import read_first
 
@@ -99,11 +100,13 @@ def call_of(
     dtype = product_dtype(weight_ih)
     precise = membrane_dtype(weight_ih.dtype)
     values = module._trait_values(suffix, precise)
-    hidden = weight_ih.shape[0] // module.options.blocks
+    hidden: Any = module.hidden_size
     gain = module._row_gain(values, hidden)
-    bias = scaled_bias(
-        b_ih if b_hh is None else b_ih + b_hh, gain, module._row_offset(suffix, hidden, precise), dtype
-    )
+    bias = b_ih if b_hh is None else b_ih + b_hh
+    bias = None if bias is None else spread(bias, hidden)
+    bias = scaled_bias(bias, gain, module._row_offset(suffix, hidden, precise), dtype)
+    # a gate's rows have a gain of 1, however few they are
+    gain = gain[: len(weight_ih)] if gain is not None and gain.dim() else gain
     weights = Weights(scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias)
     state = start(h0, c0, (batch, hidden), precise, x.device)
     return Call(x.to(dtype), weights, module._numbers(values), state, module.neuron, steps)
@@ -119,7 +122,7 @@ def run_step(
     weight_ih, weight_hh, b_ih, b_hh = _weights(module, suffix)
     precise = membrane_dtype(weight_ih.dtype)
     values = module._trait_values(suffix, precise)
-    hidden = weight_ih.shape[0] // module.options.blocks
+    hidden: Any = module.hidden_size
     numbers = module._numbers(values)
     state = start(h0, c0, (x.shape[0], hidden), precise, x.device)
     current = _cast(F.linear(_cast(x, weight_ih.dtype), weight_ih, b_ih), precise)
@@ -128,6 +131,7 @@ def run_step(
         # zeros are read, too: W_hh has a gradient at each call
         read = state.v if read is None else read
         current = current + _cast(F.linear(_cast(read, weight_hh.dtype), weight_hh, b_hh), precise)
+    current = spread(current, hidden)
     gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
     current = current if gain is None else current * gain
     current = current if offset is None else current + offset

@@ -34,8 +34,12 @@ def backend(call: Call) -> Backend:
 def recurrence(call: Call) -> Result:
     """The results of a call, by the fastest way that serves it; see ``reference.run``."""
     if torch.compiler.is_compiling():
-        chosen = (scan.BACKEND, steps.BACKEND, operator.BACKEND)
-        return next((found for found in chosen if found.supports(call)), _REFERENCE).run(call)
+        if scan.BACKEND.supports(call):
+            return scan.BACKEND.run(call)
+        chosen = (steps.BACKEND, operator.BACKEND)
+        return next((found for found in chosen if found.supports(call)), _REFERENCE).run(
+            reference.whole(call)
+        )
     if torch._C._get_tracing_state() is not None:
         # a saved graph has plain operations, and no gradients
         return reference.run(call, surrogate.heaviside)
@@ -44,4 +48,4 @@ def recurrence(call: Call) -> Result:
     if torch._C._len_torch_dispatch_stack():
         # a mode that looks on (a counter of operations, fake tensors) must see plain torch operations
         return reference.run(call, getattr(_get_current_dispatch_mode(), "liafseq_spike", surrogate.spike))
-    return backend(call).run(call)
+    return backend(call).run(reference.whole(call))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from liafseq import surrogate
 from liafseq.neurons import SpikeFunction, advance, integrate
-from liafseq.ops.types import Call, Result, State
+from liafseq.ops.types import Call, Result, State, Weights
 
-__all__ = ["blocks", "input_current", "product", "run", "started", "step", "trace"]
+__all__ = ["blocks", "input_current", "product", "run", "spread", "started", "step", "trace", "whole"]
 
 
 def product(read: Tensor, weight: Tensor) -> Tensor:
@@ -38,10 +38,36 @@ def blocks(current: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
     return own, gate
 
 
+def spread(current: Tensor, hidden: int, dim: int = -1) -> Tensor:
+    """A gate for each of H neurons: with G gates, neuron j has number j G / H, rounded down.
+
+    Args:
+        current: of size H, or H + G along ``dim``.
+    """
+    gates = current.shape[dim] - hidden
+    if gates in (0, hidden):
+        return current
+    own, gate = current.split([hidden, gates], dim)
+    number = torch.arange(hidden, device=current.device) * gates // hidden
+    return torch.cat([own, gate.index_select(dim, number)], dim)
+
+
+def whole(call: Call) -> Call:
+    """The same call, its weights with a row for the gate of each neuron."""
+    hidden, (ih, hh, bias) = call.membrane.shape[-1], call.weights
+    ih, hh = (None if t is None else spread(t, hidden, 0) for t in (ih, hh))
+    return call._replace(weights=Weights(ih, hh, bias))
+
+
 def input_current(call: Call) -> Tensor:
     """X of all steps in the membrane's dtype, or the synaptic current where the input is all of it."""
     weight, _, bias = call.weights
-    current = call.input if weight is None else F.linear(call.input, weight, bias)
+    if weight is None:
+        return call.input.to(call.membrane.dtype)
+    if bias is None or len(bias) == len(weight):
+        current = F.linear(call.input, weight, bias)
+    else:
+        current = spread(F.linear(call.input, weight), call.membrane.shape[-1]) + bias
     return current.to(call.membrane.dtype)
 
 
@@ -58,7 +84,7 @@ def step(
     weight, neuron = call.weights.hh, call.neuron
     kept = None if neuron.feedback == "membrane" else v
     if weight is not None:
-        now = now + (call.product or product)(v if kept is None else y, weight)
+        now = now + spread((call.product or product)(v if kept is None else y, weight), v.shape[-1])
     u = integrate(kept, *blocks(now, neuron.blocks), call.numbers.leak, neuron)
     return *advance(u, *call.numbers, neuron, spike), u
 

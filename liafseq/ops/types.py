@@ -16,7 +16,9 @@ __all__ = ["Backend", "Call", "Gradients", "Numbers", "Product", "Result", "Stat
 class Weights(NamedTuple):
     """Of the synaptic current; the rows of a gate, if there is one, follow those of the current.
 
-    ``Weights()`` are those of an input that is the whole synaptic current.
+    The matrices may have fewer of a gate, which neighbours share (``reference.spread``); what a backend is
+    given has one for each neuron, as the bias always has. ``Weights()`` are those of an input that is the
+    whole synaptic current.
 
     Attributes:
         ih: (rows, I), or None where the input is the input current itself.

@@ -53,11 +53,11 @@ def test_docstrings_say_every_option_whole(cls):
 OTHER = {
     "normalization": "batch", "synapse": True, "synapse_decay": 0.25, "learn_synapse_decay": False,
     "output": "analog", "levels": 2, "activation": "sigmoid", "threshold_related": True,
-    "feedback": "membrane", "recurrent_kernel_size": 5, "gated": True, "reset": "none", "v_reset": 0.125,
-    "threshold": 0.75, "decay": 0.375, "gain": 0.625, "leak": 0.5, "normalize_current": "not",
-    "share": "layer", "learn_decay": False, "learn_gain": False, "learn_threshold": True, "learn_leak": True,
-    "surrogate": "arctan", "surrogate_width": 2.0, "detach_reset": "not", "recurrent_init": "not",
-    "state_format": "gru",
+    "feedback": "membrane", "recurrent_kernel_size": 5, "gated": True, "neurons_per_gate": 2,
+    "reset": "none", "v_reset": 0.125, "threshold": 0.75, "decay": 0.375, "gain": 0.625, "leak": 0.5,
+    "normalize_current": "not", "share": "layer", "learn_decay": False, "learn_gain": False,
+    "learn_threshold": True, "learn_leak": True, "surrogate": "arctan", "surrogate_width": 2.0,
+    "detach_reset": "not", "recurrent_init": "not", "state_format": "gru",
 }  # fmt: skip
 """A value that is not the default; "not": the opposite of it."""
 
@@ -71,14 +71,16 @@ def test_every_option_arrives(cls):
             value = names[0] if names else not option.default
         if option.name == "normalization" and option.default == "batch":
             value = None
-        # what a convolution does not have by default
+        # what it needs: a convolution has no feedback by default
         more = {"feedback": "output"} if option.name in ("recurrent_kernel_size", "gated") else {}
+        more = {"gated": True} if option.name == "neurons_per_gate" else more
         module = build(cls, **{option.name: value}, **more)
         assert getattr(module.options, option.name) == value != option.default
         assert f"{option.name}={value!r}" in repr(module)
         rest = [o for o in describe(cls) if o.name not in (option.name, *more)]
         # the gate has defaults of its own
-        expected = [o.gated_default if option.name == "gated" else o.default for o in rest]
+        gated = option.name == "gated" or "gated" in more
+        expected = [o.gated_default if gated else o.default for o in rest]
         assert [getattr(module.options, o.name) for o in rest] == expected
 
 

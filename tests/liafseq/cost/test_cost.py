@@ -82,6 +82,9 @@ HAND = {
     "liaf": (LIAF(INPUTS, H), [SEQUENCE], N, 252, 252 - 16, 36),
     "dalif-analog": (DALIF(INPUTS, H, output="analog"), [SEQUENCE], N, 252, 252 - 16, 36),
     "liaf-gated": (LIAF(INPUTS, H, gated=True), [SEQUENCE], N, 2 * 252, 2 * (252 - 16), 72),
+    "liaf-one-gate": (
+        LIAF(INPUTS, H, gated=True, neurons_per_gate=4), [SEQUENCE], N, 5 * 252 / 4, 5 * (252 - 16) / 4, 45,
+    ),
     "dalif-gated": (
         DALIF(INPUTS, H, output="analog", gated=True), [SEQUENCE], N, 2 * 252, 2 * (252 - 16), 72,
     ),
