@@ -26,7 +26,7 @@ PLACEHOLDERS = (
     "MNIST", "ECG", "recordings.npz",
     "pictures", "images.npz", "mnist", "cifar-10-batches-bin", "cifar10_small",
     "book.txt", "tinyshakespeare.txt", "wikitext-2", "conll2000", "atis", "words.conll", "slots.jsonl",
-    "trec", "snli", "reviews.csv", "aclImdb.tar.gz",
+    "trec", "snli", "streams", "reviews.csv", "aclImdb.tar.gz",
 )  # fmt: skip
 
 
