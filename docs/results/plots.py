@@ -78,13 +78,13 @@ def operations(rows: list[Row], name: str) -> Points:
 
 
 def stories() -> list[Panel]:
-    rows = table("babi.md", "Seventeen tasks in ten epochs, the same search for every model")
-    means, weights = (next(row for row in rows if row["task"] == name) for name in ("mean", "weights, k"))
-    points = {
-        label: (1000 * count(text), spread(means[label]))
-        for label, text in weights.items()
-        if label != "task"
-    }
+    points: Points = {}
+    for heading in ("Seventeen tasks in ten epochs, the same search for every model", "With a gate"):
+        rows = {row.pop("task"): row for row in table("babi.md", heading)}
+        points |= {
+            label: (1000 * count(text), spread(rows["mean"][label]))
+            for label, text in rows["weights, k"].items()
+        }
     return [against(points, "weights", "17 bAbI tasks, mean, ten epochs")]
 
 
