@@ -109,8 +109,10 @@ class SpikingModule(TraitModule):
         """What a gate's rows have in their bias beside what is learned there: the neuron's own decay."""
         if not self.options.gated:
             return None
-        # times 1: the gradient is then memory of its own, not a part of the bias's
-        own = self._unconstrained("decay", suffix, dtype).expand(features) * 1
+        own = self._unconstrained("decay", suffix, dtype).expand(features)
+        if torch.is_grad_enabled():
+            # the gradient is then memory of its own, not a part of the bias's
+            own = own * 1
         return torch.cat([torch.zeros_like(own), own])
 
     def _numbers(self, values: dict[str, Tensor]) -> Numbers:

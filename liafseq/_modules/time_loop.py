@@ -131,7 +131,7 @@ def run_step(
         # zeros are read, too: W_hh has a gradient at each call
         read = state.v if read is None else read
         current = current + _cast(F.linear(_cast(read, weight_hh.dtype), weight_hh, b_hh), precise)
-    current = spread(current, hidden)
+    current = spread(current, hidden) if module.options.gated else current
     gain, offset = module._row_gain(values, hidden), module._row_offset(suffix, hidden, precise)
     current = current if gain is None else current * gain
     current = current if offset is None else current + offset

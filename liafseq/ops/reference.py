@@ -54,7 +54,10 @@ def spread(current: Tensor, hidden: int, dim: int = -1) -> Tensor:
 
 def whole(call: Call) -> Call:
     """The same call, its weights with a row for the gate of each neuron."""
-    hidden, (ih, hh, bias) = call.membrane.shape[-1], call.weights
+    ih, hh, bias = call.weights
+    if call.neuron.gate is None or (ih is None and hh is None):
+        return call
+    hidden = call.membrane.shape[-1]
     ih, hh = (None if t is None else spread(t, hidden, 0) for t in (ih, hh))
     return call._replace(weights=Weights(ih, hh, bias))
 
