@@ -110,7 +110,8 @@ class SpikingModule(TraitModule):
         if not self.options.gated:
             return None
         own = self._unconstrained("decay", suffix, dtype).expand(features)
-        if torch.is_grad_enabled():
+        # a trace is checked by a second one, without gradients
+        if torch.is_grad_enabled() or torch.jit.is_tracing():
             # the gradient is then memory of its own, not a part of the bias's
             own = own * 1
         return torch.cat([torch.zeros_like(own), own])
