@@ -24,13 +24,13 @@ Row = dict[str, str]
 Points = dict[str, tuple[float, Spread]]
 
 
-def table(page: str, heading: str, at: int = 0) -> list[Row]:
-    """The rows of a table under a heading of a page, by the names of its columns."""
+def table(page: str, heading: str) -> list[Row]:
+    """The rows of the first table under a heading of a page, by the names of its columns."""
     text = (HERE / page).read_text(encoding="utf-8")
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.M | re.S)
     if section is None:
         raise ValueError(f"{page}: expected a heading {heading!r}")
-    lines = re.findall(r"(?:^\|.*\n)+", section[1], re.M)[at].splitlines()
+    lines = re.findall(r"(?:^\|.*\n)+", section[1], re.M)[0].splitlines()
     head, _, *rows = ([cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines)
     return [dict(zip(head, row, strict=True)) for row in rows]
 
@@ -128,7 +128,8 @@ def differences() -> list[Panel]:
                 axis.plot([middle - wide, middle + wide], [at, at], color=shown.color, linewidth=4, alpha=0.3)
             axis.plot([middle], [at], **shown.line(markersize=7))
             if abs(middle) > WIDEST:
-                axis.annotate(f"{middle:+.1f} > ", (WIDEST, at), ha="right", va="center")
+                side = "right" if middle > 0 else "left"
+                axis.annotate(f" {middle:+.1f} ", (math.copysign(WIDEST, middle), at), ha=side, va="center")
         axis.set_yticks(range(len(found)), list(found))
         axis.set_ylim(len(found) - 0.4, -0.6)
         axis.set_xlim(-WIDEST, WIDEST)
