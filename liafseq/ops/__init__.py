@@ -17,7 +17,7 @@ __all__ = [
 
 BACKENDS: tuple[Backend, ...] = (steps.BACKEND, triton.BACKEND, cpu.BACKEND, eager.BACKEND)
 """In order of preference; one of them serves every call."""
-_REFERENCE = Backend("reference", lambda _: True, reference.run)
+_REFERENCE = Backend("reference", lambda _: True, reference.run, shares=True)
 
 
 def transformed(tensor: Tensor) -> bool:
@@ -34,12 +34,8 @@ def backend(call: Call) -> Backend:
 def recurrence(call: Call) -> Result:
     """The results of a call, by the fastest way that serves it; see ``reference.run``."""
     if torch.compiler.is_compiling():
-        if scan.BACKEND.supports(call):
-            return scan.BACKEND.run(call)
-        chosen = (steps.BACKEND, operator.BACKEND)
-        return next((found for found in chosen if found.supports(call)), _REFERENCE).run(
-            reference.whole(call)
-        )
+        chosen = (scan.BACKEND, steps.BACKEND, operator.BACKEND)
+        return _run(next((found for found in chosen if found.supports(call)), _REFERENCE), call)
     if torch._C._get_tracing_state() is not None:
         # a saved graph has plain operations, and no gradients
         return reference.run(call, surrogate.heaviside)
@@ -48,4 +44,8 @@ def recurrence(call: Call) -> Result:
     if torch._C._len_torch_dispatch_stack():
         # a mode that looks on (a counter of operations, fake tensors) must see plain torch operations
         return reference.run(call, getattr(_get_current_dispatch_mode(), "liafseq_spike", surrogate.spike))
-    return backend(call).run(reference.whole(call))
+    return _run(backend(call), call)
+
+
+def _run(chosen: Backend, call: Call) -> Result:
+    return chosen.run(call if chosen.shares else reference.whole(call))

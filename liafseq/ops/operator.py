@@ -16,7 +16,7 @@ from torch import Tensor
 from liafseq.neurons import Neuron
 from liafseq.ops import cpu, eager, triton
 from liafseq.ops.gradients import Arriving, Flow, Passes, all_gradients
-from liafseq.ops.reference import started
+from liafseq.ops.reference import started, whole
 from liafseq.ops.types import (
     Backend,
     Call,
@@ -50,12 +50,17 @@ def _cpu_passes(_: Call) -> Passes:
     return PASSES
 
 
-def _cpu_width(call: Call) -> int:
-    from liafseq.ops.cpu.plan import width_of
+def _cpu_widths(call: Call) -> tuple[Any, Any]:
+    from liafseq.ops.cpu.plan import columns_of, width_of
 
+    if call.weights.ih is None and call.weights.hh is None:
+        return _widths(call)
+    return columns_of(call), width_of(call.membrane.shape[1], call.membrane.dtype)
+
+
+def _widths(call: Call) -> tuple[Any, Any]:
     hidden = call.membrane.shape[1]
-    multiplies = call.weights.ih is not None or call.weights.hh is not None
-    return width_of(hidden, call.membrane.dtype) if multiplies else hidden
+    return call.neuron.blocks * hidden, hidden
 
 
 def _eager_backward(*arguments: Any) -> Flow | Gradients:
@@ -81,17 +86,19 @@ class _Device(NamedTuple):
     Attributes:
         supports: whether they serve a call, as far as a compiler that traces can tell.
         passes: of a call of true tensors.
-        width: how many numbers are kept for the neurons of a row.
+        widths: how many numbers of a row are kept: of the current, and of the neurons.
+        shares: as of ``Backend``.
     """
 
     supports: Callable[[Call], bool]
     passes: Callable[[Call], Passes]
-    width: Callable[[Call], int]
+    widths: Callable[[Call], tuple[Any, Any]]
+    shares: bool
 
 
 _DEVICES = {
-    "cpu": _Device(cpu.supports, _cpu_passes, _cpu_width),
-    "cuda": _Device(triton.serves, _cuda_passes, lambda call: call.membrane.shape[1]),
+    "cpu": _Device(cpu.supports, _cpu_passes, _cpu_widths, True),
+    "cuda": _Device(triton.serves, _cuda_passes, _widths, False),
 }
 
 
@@ -111,9 +118,9 @@ def _kept_sizes(call: Call, keep: bool) -> tuple[Any, Any]:
     """Numbers of the two tensors that are kept: with a gate the current, and the potentials."""
     sizes = call.steps.sizes
     rows = sum(sizes) if sizes else call.input.shape[0] * call.membrane.shape[0]
-    wide = _device(call).width(call)
+    columns, width = _device(call).widths(call)
     gated = call.neuron.gate is not None
-    return (2 * rows * wide if keep and gated else 0), (rows * wide if keep else 0)
+    return (rows * columns if keep and gated else 0), (rows * width if keep else 0)
 
 
 @torch.library.custom_op(
@@ -203,7 +210,7 @@ def _supports(call: Call) -> bool:
 
 def _run(call: Call) -> Result:
     """As ``ops.reference.run``, for a compiler; for what ``_supports`` says."""
-    call = started(call)
+    call = started(call if _device(call).shares else whole(call))
     fields = [getattr(call.neuron, name) for name in _FIELDS]
     sizes = list(call.steps.sizes or ())
     keep = any_requires_grad(call)
@@ -212,4 +219,4 @@ def _run(call: Call) -> Result:
     return found[0], found[1], found[2]
 
 
-BACKEND = Backend("operator", _supports, _run)
+BACKEND = Backend("operator", _supports, _run, shares=True)

@@ -13,7 +13,9 @@ from liafseq import surrogate
 from liafseq.neurons import SpikeFunction, advance, integrate
 from liafseq.ops.types import Call, Result, State, Weights
 
-__all__ = ["blocks", "input_current", "product", "run", "spread", "started", "step", "trace", "whole"]
+__all__ = [
+    "blocks", "gate_of", "input_current", "product", "run", "spread", "started", "step", "trace", "whole",
+]  # fmt: skip
 
 
 def product(read: Tensor, weight: Tensor) -> Tensor:
@@ -38,8 +40,13 @@ def blocks(current: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
     return own, gate
 
 
+def gate_of(hidden: int, gates: int, device: torch.device | None = None) -> Tensor:
+    """Which of G gates each of H neurons has, (H,) integers: neuron j has number j G / H, rounded down."""
+    return torch.arange(hidden, device=device) * gates // hidden
+
+
 def spread(current: Tensor, hidden: int, dim: int = -1) -> Tensor:
-    """A gate for each of H neurons: with G gates, neuron j has number j G / H, rounded down.
+    """A gate for each of H neurons, of the G that there are (``gate_of``).
 
     Args:
         current: of size H, or H + G along ``dim``.
@@ -48,8 +55,7 @@ def spread(current: Tensor, hidden: int, dim: int = -1) -> Tensor:
     if gates in (0, hidden):
         return current
     own, gate = current.split([hidden, gates], dim)
-    number = torch.arange(hidden, device=current.device) * gates // hidden
-    return torch.cat([own, gate.index_select(dim, number)], dim)
+    return torch.cat([own, gate.index_select(dim, gate_of(hidden, gates, current.device))], dim)
 
 
 def whole(call: Call) -> Call:

@@ -73,5 +73,5 @@ def _run(call: Call) -> Result:
     return output.flip(0) if reverse else output, y, u
 
 
-BACKEND = Backend("scan", lambda call: exporting() and call.steps.sizes is None, _run)
+BACKEND = Backend("scan", lambda call: exporting() and call.steps.sizes is None, _run, shares=True)
 """Serves a graph that is exported; a cell's one step is no loop."""

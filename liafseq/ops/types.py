@@ -16,9 +16,9 @@ __all__ = ["Backend", "Call", "Gradients", "Numbers", "Product", "Result", "Stat
 class Weights(NamedTuple):
     """Of the synaptic current; the rows of a gate, if there is one, follow those of the current.
 
-    The matrices may have fewer of a gate, which neighbours share (``reference.spread``); what a backend is
-    given has one for each neuron, as the bias always has. ``Weights()`` are those of an input that is the
-    whole synaptic current.
+    With W_ih both matrices may have fewer rows of a gate, which neighbours share (``reference.spread``); the
+    bias always has one for each neuron. ``Weights()`` are those of an input that is the whole synaptic
+    current.
 
     Attributes:
         ih: (rows, I), or None where the input is the input current itself.
@@ -159,11 +159,13 @@ class Backend(NamedTuple):
         name: for people and tests.
         supports: whether it serves a call, its neuron included, with the results of ``ops.reference``.
         run: the results of a call that it serves.
+        shares: whether it takes gates that neighbours share; else it is given one for each neuron.
     """
 
     name: str
     supports: Callable[[Call], bool]
     run: Callable[[Call], Result]
+    shares: bool = False
 
 
 def any_requires_grad(call: Call) -> bool:

@@ -16,7 +16,8 @@ from liafseq.tasks.models import ModelSpec, as_spec, parse_specs
 from liafseq.tasks.settings import Settings
 
 __all__ = [
-    "BASELINE", "BASELINES", "FLOOR", "FLOORS", "LIMIT", "SWEEPS", "BenchConfig", "Mode", "Shape", "Sweep",
+    "BASELINE", "BASELINES", "FLOOR", "LIMIT", "SWEEPS", "BenchConfig", "Mode", "Shape", "Sweep",
+    "floor_label",
 ]  # fmt: skip
 
 Mode = Literal["training", "inference"]
@@ -25,11 +26,15 @@ BASELINE = "gru"
 BASELINES = (BASELINE, "lstm", "rnn")
 """torch's own layers, which ratios are made against where they are timed."""
 FLOOR = "floor"
-FLOORS = {1: FLOOR, 2: "floor, gated"}
-"""By how many rows the weights have for each neuron."""
 LIMIT = "limit"
 """What all operations of a step take at the rate of a large matrix product."""
 LARGEST = 1 << 20
+
+
+def floor_label(rows: int, hidden: int) -> str:
+    """The name of the floor of a layer with so many rows of weights."""
+    names = {hidden: FLOOR, 2 * hidden: f"{FLOOR}, gated"}
+    return names.get(rows, f"{FLOOR}, {rows} rows")
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def _models(value: Any) -> tuple[ModelSpec, ...]:
     except ValueError as error:
         raise ValueError(f": {error}") from None
     for spec in specs:
-        if spec.label != spec.name and spec.label in (*BASELINES, *PEERS, *FLOORS.values(), LIMIT):
+        taken = spec.label in (*BASELINES, *PEERS, FLOOR, LIMIT) or spec.label.startswith(f"{FLOOR}, ")
+        if spec.label != spec.name and taken:
             raise ValueError(f": {spec.label} is the name of another row, so it cannot label {spec.name}")
     if all(spec.label != BASELINE for spec in specs):
         specs = (*specs, as_spec(BASELINE))

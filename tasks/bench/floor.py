@@ -16,19 +16,18 @@ SIZE = 2048
 """Rows and columns of the large product."""
 
 
-def floor_step(shape: Shape, config: BenchConfig, mode: str, blocks: int = 1) -> Step:
+def floor_step(shape: Shape, config: BenchConfig, mode: str, rows: int) -> Step:
     """The matrix products that a layer cannot do without, into buffers that are there.
 
-    Forward: the input projection of all steps as one product, then one (N, H) x (H, blocks * H) product
+    Forward: the input projection of all steps as one product, then one (N, H) x (H, rows) product
     per step. Training has besides, backward, one transposed product per step, and over all steps one
     product for each of the gradients of W_ih, W_hh and the input.
 
     Args:
-        blocks: rows of the weights for each neuron, 2 with a gate.
+        rows: of the weights, H, or 2 H with a gate.
     """
     steps, batch, inputs, hidden = shape.steps, shape.batch, shape.inputs, shape.hidden
     kind = {"device": config.device, "dtype": getattr(torch, config.dtype)}
-    rows = blocks * hidden
     x, y = torch.randn(steps * batch, inputs, **kind), torch.randn(steps * batch, hidden, **kind)
     w_ih, w_hh = torch.randn(rows, inputs, **kind) / hidden, torch.randn(rows, hidden, **kind) / hidden
     delta = torch.randn(steps * batch, rows, **kind)
@@ -70,8 +69,8 @@ def weights(layer: nn.Module) -> int:
     return sum(parameter.numel() for parameter in layer.parameters() if parameter.dim() == 2)
 
 
-def floor_weights(shape: Shape, blocks: int) -> int:
-    return blocks * shape.hidden * (shape.inputs + shape.hidden)
+def floor_weights(shape: Shape, rows: int) -> int:
+    return rows * (shape.inputs + shape.hidden)
 
 
 def operations(weights: int, shape: Shape, mode: str) -> int:

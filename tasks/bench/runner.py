@@ -12,7 +12,7 @@ import torch
 
 from liafseq.tasks.bench.check import Check, tolerance
 from liafseq.tasks.bench.competitors import build, draw, layer_step, placed, synchronizer
-from liafseq.tasks.bench.config import BASELINES, FLOOR, FLOORS, LIMIT, BenchConfig, Mode, Shape
+from liafseq.tasks.bench.config import BASELINES, FLOOR, LIMIT, BenchConfig, Mode, Shape, floor_label
 from liafseq.tasks.bench.first_call import first_call
 from liafseq.tasks.bench.floor import (
     floor_step,
@@ -124,9 +124,10 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
             unusable[label] = str(error)
         else:
             rates |= {label: emitted} if label in SPIKING else {}
-    names = {**dict.fromkeys(FLOORS.values(), FLOOR), **{spec.label: spec.name for spec in config.models}}
-    blocks = {label: layers[label].options.blocks for label in ours}
-    floors = {FLOORS[n]: n for n in sorted({1, *blocks.values()})}
+    hidden = shape.hidden
+    rows = {label: layers[label].options.rows(hidden) for label in ours}
+    floors = {floor_label(n, hidden): n for n in sorted({hidden, *rows.values()})}
+    names = {**dict.fromkeys(floors, FLOOR), **{spec.label: spec.name for spec in config.models}}
     size = {label: weights(layer) for label, layer in layers.items()}
     size |= {label: floor_weights(shape, n) for label, n in floors.items()}
     for mode in config.modes:
@@ -143,7 +144,7 @@ def _shape_rows(shape: Shape, config: BenchConfig) -> Iterator[tuple[Timing, ...
         group = []
         for label in (*layers, *unusable, *floors):
             work = operations(size[label], shape, mode) if label in size else None
-            own = None if label in floors else FLOORS[blocks.get(label, 1)]
+            own = None if label in floors else floor_label(rows.get(label, hidden), hidden)
             verdict, status, reason = found.get(label, (None, "ok", None))
             group.append(
                 Timing(

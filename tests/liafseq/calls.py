@@ -43,6 +43,7 @@ PLAIN, GATED = (
     for kinds in ([{"feedback": feedback} for feedback in ("output", "membrane", None)], KINDS_OF_GATE)
 )
 GATES = {"plain": {}, "gated": {"gate": "sigmoid", "normalize": True}}
+SHARED = {"neuron": Neuron(surrogate="gaussian", gate="sigmoid", normalize=True), "gates": 2}
 USES = [use for use in itertools.product((True, False), repeat=3) if any(use)]
 FEEDBACKS = {"output": {}, "membrane": {"feedback": "membrane"}, "none": {"feedback": None}} | {
     "gated": GATES["gated"]
@@ -62,9 +63,10 @@ def make_call(
     batch=4,
     inputs=3,
     hidden=5,
+    gates=None,
     dtype=torch.float64,
 ):
-    """Random tensors of the sizes that the neuron and the steps ask for."""
+    """Random tensors of the sizes that the neuron and the steps ask for, and of ``gates`` that are shared."""
     neuron, steps = neuron or Neuron(), steps or Steps()
     blocks = neuron.blocks
     shape = () if share == "layer" else (hidden,)
@@ -74,12 +76,13 @@ def make_call(
         return torch.randn(size, dtype=dtype)
 
     rows = blocks * hidden
+    of_weights = hidden + gates if gates else rows
     batch = steps.sizes[0] if steps.sizes else batch
     return Call(
         randn(sum(steps.sizes), inputs) if steps.sizes else randn(length, batch, inputs),
         Weights(
-            randn(rows, inputs) if weight_ih else None,
-            randn(rows, hidden) / hidden**0.5 if neuron.feedback else None,
+            randn(of_weights, inputs) if weight_ih else None,
+            randn(of_weights, hidden) / hidden**0.5 if neuron.feedback else None,
             randn(rows) if weight_ih and bias else None,
         ),
         Numbers(

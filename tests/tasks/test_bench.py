@@ -256,29 +256,34 @@ def test_each_layer_has_the_floor_and_the_limit_of_its_own_products(monkeypatch:
     taken = {
         "liaf": 1.0,
         "wide": 2.0,
+        "shared": 1.5,
         "gru": 3.0,
         "lstm": 4.0,
         "floor": 0.5,
+        "floor, 7 rows": 0.6,
         "floor, gated": 0.8,
         "limit": 8.0,
     }
     monkeypatch.setattr(
         runner, "time_rounds", lambda steps, *_: {label: [taken[label]] * 2 for label in steps}
     )
-    rows = runner.bench(config(models="liaf,wide=liaf:gated=true,gru,lstm"))
+    rows = runner.bench(
+        config(models="liaf,wide=liaf:gated=true,shared=liaf:gated=true:neurons_per_gate=4,gru,lstm")
+    )
     n, t, i, h = 4, 6, 3, 5
-    own = 2 * n * t * h * (i + h)
-    blocks = {"liaf": 1, "wide": 2, "gru": 3, "lstm": 4, "floor": 1, "floor, gated": 2}
+    own = 2 * n * t * (i + h)
+    weights = {"liaf": h, "wide": 2 * h, "shared": h + 2, "gru": 3 * h, "lstm": 4 * h}
+    weights |= {"floor": h, "floor, 7 rows": h + 2, "floor, gated": 2 * h}
     for row in rows:
         passes = 3 if row.mode == "training" else 1
-        assert row.operations == passes * blocks[row.model] * own
+        assert row.operations == passes * weights[row.model] * own
         limit = 8.0 * row.operations / (2 * 16**3)
         assert row.speed.ratios["limit"].median == pytest.approx(limit / taken[row.model])
-        floors = {"wide": 0.8, "floor": None, "floor, gated": None}
+        floors = {"wide": 0.8, "shared": 0.6} | dict.fromkeys(list(weights)[5:])
         expected = floors.get(row.model, 0.5)
         found = row.speed.ratios.get("floor")
         assert (found and found.median) == (expected and pytest.approx(expected / taken[row.model]))
-    assert [row.model for row in rows[:6]] == list(blocks)
+    assert [row.model for row in rows[:8]] == list(weights)
     assert {row.name for row in rows if row.model.startswith("floor")} == {"floor"}
 
 
@@ -340,16 +345,15 @@ def test_floor_multiplies_once_a_step() -> None:
             return func(*args, **(kwargs or {}))
 
     n, t, i, h = 4, 6, 3, 5
-    for blocks in (1, 2):
-        rows = blocks * h
+    for rows in (h, h + 2, 2 * h):
         forward = [n * t * i * rows] + [n * h * rows] * t
         backward = [n * h * rows] * t + [n * t * i * rows, n * t * i * rows, n * t * h * rows]
         for mode, expected in (("inference", forward), ("training", forward + backward)):
-            step = floor_step(SHAPE, config(), mode, blocks)
+            step = floor_step(SHAPE, config(), mode, rows)
             with Count() as count:
                 step()
             assert count.products == expected
-            size = floor.floor_weights(SHAPE, blocks)
+            size = floor.floor_weights(SHAPE, rows)
             assert floor.operations(size, SHAPE, mode) == 2 * sum(expected)
 
 

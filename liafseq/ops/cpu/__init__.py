@@ -50,4 +50,4 @@ def _run(call: Call) -> Result:
     return step.run(call) if step.serves(call) else differentiable(run.PASSES, call)
 
 
-BACKEND = Backend("cpu", supports, _run)
+BACKEND = Backend("cpu", supports, _run, shares=True)

@@ -20,10 +20,10 @@ __all__ = ["ARGUMENTS", "backward"]
 _POINTERS = (
     "starts", "counts", "u", "current", "to_output", "to_y", "to_u", "v0", "y0", "alpha", "beta", "theta",
     "w_hh", "w_ih", "input", "zeros", "gy", "before", "back_v", "back_y", "delta", "pairs", "d_weight",
-    "d_input", "sums", "step_sums",
+    "d_input", "sums", "step_sums", "gate_of", "gate_bias", "neurons_of", "apart",
 )  # fmt: skip
 _WHOLE_NUMBERS = (
-    "steps", "low", "high", "block", "width", "inputs", "room", "to_output_stride", "to_y_stride",
+    "steps", "low", "high", "block", "width", "columns", "inputs", "room", "to_output_stride", "to_y_stride",
     "to_u_stride", "y0_stride", "wants_weight", "wants_input", "wants_first",
 )  # fmt: skip
 ARGUMENTS = _POINTERS + _WHOLE_NUMBERS
@@ -47,7 +47,7 @@ class _Backward:
         self.kernel = k = Kernel(spec, "backward", ARGUMENTS, frozenset(_POINTERS))
         b = self.b = k.b
         self.width = k["width"]
-        self.columns = b.mul(self.width, b.index(self.neuron.blocks))
+        self.columns = k["columns"]
         # what is multiplied here
         self.feedback = self.neuron.feedback if spec.recurrent else None
         read = self.width if spec.recurrent else b.index(0)
@@ -175,6 +175,20 @@ class _Backward:
             self._neurons(b, i, u, gy, back_v, to_u, delta, read, drive, before)
 
         k.each(body)
+        if self.spec.shares:
+            self._shared(b.at(delta, self.width))
+
+    def _shared(self, to: Any) -> None:
+        """The gradient of each gate: the sum of those of the neurons that share it."""
+        k, one = self.kernel, self.b.with_lanes(1)
+        total = one.slot(one.kind)
+        with one.loop(one.index(0), one.ir.sub(self.columns, self.width)) as gate:
+            first, after = (k.array("neurons_of", at) for at in (gate, one.add(gate, one.index(1))))
+            one.ir.store(one.constant(0.0).ir, total)
+            with one.loop(first, after) as i:
+                so_far = Value(one, one.ir.load(total, typ=one.kind))
+                one.ir.store((so_far + one.load(k["apart"], i)).ir, total)
+            one.store(Value(one, one.ir.load(total, typ=one.kind)), to, gate)
 
     def _neurons(
         self, b: Builder, i: Any, u: Any, gy: Any, back_v: Any, to_u: Any, delta: Any, read: Any, drive: Any,
@@ -206,7 +220,8 @@ class _Backward:
             for name in found:
                 found[name] = found[name] + d * now.to(name)
         if neuron.gate:
-            b.store(parts[1], delta, b.add(self.width, i))
+            gates = self.kernel["apart"] if self.spec.shares else b.at(delta, self.width)
+            b.store(parts[1], gates, i)
         if neuron.feedback != "membrane":
             b.store(left, back_v, i)
         b.store(parts[0], delta, i)
@@ -223,7 +238,7 @@ class _Backward:
         own, gate = Dual(b.constant(0.0), {"c": 1.0}), None
         if neuron.gate:
             own = Dual(b.load(drive, i), {"c": 1.0})
-            gate = Dual(b.load(drive, b.add(self.width, i)), {"g": 1.0})
+            gate = Dual(self.kernel.gate(b, drive, i), {"g": 1.0})
         kept = None if neuron.feedback == "membrane" else old
         return integrate(kept, own, gate, named["leak"], neuron, activate)  # type: ignore[arg-type,return-value]
 

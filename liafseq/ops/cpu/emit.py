@@ -57,6 +57,17 @@ class Builder:
     def load(self, base: Any, offset: Any) -> Value:
         return Value(self, self.ir.load(self.at(base, offset), typ=self.kind, align=self.bytes))
 
+    def gather(self, base: Any, places: Any, offset: Any) -> Value:
+        """Numbers behind ``base`` at the whole numbers behind ``places``, from ``offset`` on."""
+        found: Any = ir.Constant(self.kind, ir.Undefined)
+        for lane in range(self.lanes):
+            place = self.ir.gep(places, [self.add(offset, self.index(lane))], source_etype=INDEX)
+            number = self.ir.load(self.at(base, self.ir.load(place, typ=INDEX)), typ=self.real)
+            if self.lanes == 1:
+                return Value(self, number)
+            found = self.ir.insert_element(found, number, ir.Constant(ir.IntType(32), lane))
+        return Value(self, found)
+
     def store(self, value: Value | float, base: Any, offset: Any) -> None:
         value = value if isinstance(value, Value) else self.constant(value)
         self.ir.store(value.ir, self.at(base, offset), align=self.bytes)

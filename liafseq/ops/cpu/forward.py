@@ -14,9 +14,10 @@ __all__ = ["ARGUMENTS", "forward"]
 
 _POINTERS = (
     "starts", "counts", "input", "w_ih", "bias", "w_hh", "current", "u", "output", "v", "y", "alpha", "beta",
-    "theta", "spikes",
+    "theta", "spikes", "gate_of", "gate_bias",
 )  # fmt: skip
-ARGUMENTS = (*_POINTERS, "steps", "low", "high", "block", "width", "inputs", "input_stride", "keep")
+_WHOLE_NUMBERS = ("steps", "low", "high", "block", "width", "columns", "inputs", "input_stride", "keep")
+ARGUMENTS = _POINTERS + _WHOLE_NUMBERS
 
 
 def forward(spec: Spec) -> Kernel:
@@ -28,7 +29,7 @@ def forward(spec: Spec) -> Kernel:
     """
     kernel = Kernel(spec, "forward", ARGUMENTS, frozenset(_POINTERS))
     b, neuron = kernel.b, spec.neuron
-    width, columns = kernel["width"], b.mul(kernel["width"], b.index(neuron.blocks))
+    columns = kernel["columns"]
     with kernel.blocks() as (low, high), b.loop(b.index(0), kernel["steps"]) as step:
         first, count = kernel.active(step, low, high)
         with b.when(count, ">", b.index(0)):
@@ -38,7 +39,7 @@ def forward(spec: Spec) -> Kernel:
             drive = _current(kernel, spec, step, (low, high), first, count, drive)
             out, v = kernel.rows("output", first), kernel.rows("v", low)
             with b.loop(b.index(0), count) as row:
-                _step(kernel, drive.row(b, row), v.row(b, row), u.row(b, row), out.row(b, row), width)
+                _step(kernel, drive.row(b, row), v.row(b, row), u.row(b, row), out.row(b, row))
     kernel.finish()
     return kernel
 
@@ -79,14 +80,14 @@ def _current(
     return to
 
 
-def _step(kernel: Kernel, drive: Any, v: Any, u: Any, out: Any, width: Any) -> None:
+def _step(kernel: Kernel, drive: Any, v: Any, u: Any, out: Any) -> None:
     """The neurons of a row: from the current and what was kept to the output and what is kept."""
     neuron = kernel.spec.neuron
 
     def body(b: Builder, i: Any) -> None:
         numbers = kernel.numbers(b, i)
         kept = None if neuron.feedback == "membrane" else kernel.start(b, v, i, numbers)
-        gate = b.load(drive, b.add(width, i)) if neuron.gate else None
+        gate = kernel.gate(b, drive, i) if neuron.gate else None
         now: Any = integrate(kept, b.load(drive, i), gate, numbers["leak"], neuron, activate)  # type: ignore[arg-type]
         y, left = kernel.advance(now, numbers)
         b.store(now, u, i)

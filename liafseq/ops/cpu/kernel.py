@@ -30,6 +30,7 @@ class Spec:
         start: None: what the membrane keeps is the state, in and out. Of a single step also ``"potential"``:
             the membrane potential before it, of which that is made.
         learned: of "decay", "threshold", "leak" and "bias" those whose gradients are wanted.
+        shares: neighbours share gates: a row of the current has their columns, not one for each neuron.
     """
 
     neuron: Neuron
@@ -40,6 +41,7 @@ class Spec:
     whole: bool
     start: str | None = None
     learned: tuple[str, ...] = ()
+    shares: bool = False
 
     @property
     def panel(self) -> int:
@@ -117,6 +119,13 @@ class Kernel:
         """alpha, theta, beta of the neurons from ``i`` on."""
         decay = None if self.spec.neuron.gate else b.load(self["alpha"], i)
         return {"decay": decay, "threshold": b.load(self["theta"], i), "leak": b.load(self["beta"], i)}
+
+    def gate(self, b: Builder, drive: Any, i: Any) -> Value:
+        """The gate's current of the neurons from ``i`` on; ``drive`` is a row of the current."""
+        gates = b.at(drive, self["width"])
+        if not self.spec.shares:
+            return b.load(gates, i)
+        return b.gather(gates, self["gate_of"], i) + b.load(self["gate_bias"], i)
 
     def start(self, b: Builder, state: Any, i: Any, numbers: dict[str, Any], name: str = "") -> Any:
         """What the membrane has kept; with a name as a dual, which depends on the state by that name."""

@@ -7,8 +7,6 @@ rest. Where nothing is multiplied, narrow rows (the channels of a pixel) are rea
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,10 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from liafseq.neurons import Neuron
-from liafseq.ops.cpu.team import Pass
-from liafseq.ops.types import Call, Gradients, Steps
+from liafseq.ops import reference
+from liafseq.ops.cpu.arguments import Arguments, compiled_pass
+from liafseq.ops.types import Call, Steps
 
-__all__ = ["Arguments", "Plan", "lanes_for", "plan"]
+__all__ = ["Plan", "columns_of", "lanes_for", "plan", "width_of"]
 
 _LEAST_ROWS = 2
 """A thread's part of the batch has at least so many rows, where products are."""
@@ -46,84 +45,35 @@ def lanes_for(hidden: int, bits: int) -> int:
     return min((lanes for lanes in (most, most // 2) if lanes > 1), key=lambda n: (_up(hidden, 2 * n), -n))
 
 
+def panel_of(hidden: int, dtype: torch.dtype) -> int:
+    """Columns that a product makes together."""
+    return 2 * lanes_for(hidden, dtype.itemsize * 8)
+
+
 def width_of(hidden: int, dtype: torch.dtype) -> int:
     """Numbers of a row where products are."""
-    return _up(hidden, 2 * lanes_for(hidden, dtype.itemsize * 8))
+    return _up(hidden, panel_of(hidden, dtype))
+
+
+def gates_of(call: Call) -> int:
+    """How many gates neighbours share; 0 where each neuron has its own, or none."""
+    hidden = call.membrane.shape[-1]
+    gates = 0 if call.weights.ih is None else call.weights.ih.shape[0] - hidden
+    return gates if gates < hidden else 0
+
+
+def columns_of(call: Call) -> int:
+    """Numbers of a row of the current, where products are."""
+    hidden, dtype = call.membrane.shape[-1], call.membrane.dtype
+    return _columns(width_of(hidden, dtype), call.neuron.blocks, gates_of(call), panel_of(hidden, dtype))
+
+
+def _columns(width: int, blocks: int, gates: int, panel: int) -> int:
+    return width + _up(gates, panel) if gates else blocks * width
 
 
 def _up(n: int, step: int) -> int:
     return -(-n // step) * step
-
-
-@lru_cache(maxsize=1024)
-def compiled_pass(spec: Any, forward: bool) -> tuple[Pass, dict[str, int]]:
-    """A pass and the places of its arguments by name; compiled when first used."""
-    from liafseq.ops.cpu import backward as back
-    from liafseq.ops.cpu import forward as ahead
-    from liafseq.ops.cpu.engine import compiled
-    from liafseq.ops.cpu.kernel import entry
-
-    kernel = ahead.forward(spec) if forward else back.backward(spec)
-    team = entry(kernel.module, kernel.name, len(kernel.arguments))
-    one, many = compiled(kernel.module, kernel.name, team)
-    return Pass(one, many), {name: place for place, name in enumerate(kernel.arguments)}
-
-
-class Arguments:
-    """The arguments of a pass for each part of the batch; keeps alive what they point to."""
-
-    def __init__(self, run: Pass, places: dict[str, int], parts: int) -> None:
-        self.run, self.places, self.parts = run, places, parts
-        # those of the first part, and what the others have instead
-        self.first = array("q", bytes(8 * len(places)))
-        self.others: dict[int, Sequence[int]] = {}
-        self.alive: list[Any] = []
-
-    def copy(self) -> Arguments:
-        found = object.__new__(Arguments)
-        found.run, found.places, found.parts = self.run, self.places, self.parts
-        found.first, found.others, found.alive = self.first[:], self.others.copy(), []
-        return found
-
-    def set(self, **values: Any) -> None:
-        """Tensors by where they begin."""
-        first, places, alive = self.first, self.places, self.alive
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                alive.append(value)
-                value = value.data_ptr()
-            first[places[name]] = value
-
-    def each(self, name: str, values: Sequence[int]) -> None:
-        """A value for each part of the batch."""
-        place = self.places[name]
-        self.first[place], self.others[place] = values[0], values[1:]
-
-    def share(self, **values: Tensor) -> None:
-        """Tensors of which each part of the batch has an element."""
-        for name, value in values.items():
-            self.alive.append(value)
-            start, size = value.data_ptr(), value.stride(0) * value.itemsize
-            self.each(name, range(start, start + self.parts * size, size))
-
-    def sums(self, p: Plan, needs: Gradients) -> Tensor:
-        """Memory for what each thread sums up, in double precision."""
-        rows = needs.decay + needs.threshold + needs.leak + p.blocks * needs.bias
-        sums = torch.zeros(len(p.cuts), rows, p.width, dtype=torch.float64)
-        if rows and p.dtype == torch.float64:
-            self.share(sums=sums)
-        elif rows:
-            self.share(sums=sums, step_sums=torch.zeros(len(p.cuts), rows * p.width, dtype=p.dtype))
-        return sums
-
-    def __call__(self) -> None:
-        table = self.first
-        if self.parts > 1:
-            table = table * self.parts
-            for place, values in self.others.items():
-                for part, value in enumerate(values, 1):
-                    table[part * len(self.places) + place] = value
-        self.run(table, self.parts)
 
 
 @lru_cache(maxsize=256)
@@ -140,7 +90,8 @@ def plan(call: Call, start: str | None = None) -> Plan:
     batch, hidden = state.shape
     return _plan(
         call.neuron, state.dtype, batch, hidden, None if weights.ih is None else input.shape[-1],
-        weights.hh is not None, steps, 0 if steps.sizes else len(input), start, torch.get_num_threads(),
+        weights.hh is not None, steps, 0 if steps.sizes else len(input), start, gates_of(call),
+        torch.get_num_threads(),
     )  # fmt: skip
 
 
@@ -154,7 +105,8 @@ class Plan:
 
     Attributes:
         width: numbers of a row, padding and joined rows included.
-        columns: of the current, ``blocks`` times the width.
+        gates: how many gates neighbours share; 0 where each neuron has its own, or none.
+        columns: of the current: ``blocks`` times the width, or the width and then the gates.
         cuts: each thread's sequences.
     """
 
@@ -169,6 +121,7 @@ class Plan:
         steps: Steps,
         length: int,
         start: str | None,
+        gates: int,
         threads: int,
     ) -> None:
         from liafseq.ops.cpu.kernel import Spec
@@ -184,7 +137,13 @@ class Plan:
         self.panel = 2 * lanes
         self.width = width_of(hidden, dtype) if self.multiplies else hidden * self.joined
         self.pad = self.width - hidden if self.multiplies else 0
-        self.columns = self.blocks * self.width
+        self.gates = gates
+        self.columns = _columns(self.width, self.blocks, gates, self.panel)
+        if gates:
+            # the first neuron of each gate and behind its last; gates of padding have none
+            gate_of = reference.gate_of(hidden, gates).numpy()
+            self.neurons_of = np.searchsorted(gate_of, np.arange(self.columns - self.width + 1))
+            self.gate_of = np.pad(gate_of, (0, self.pad))
         self.inputs = _up(inputs or 0, self.panel)
         self.batch, self.rows = batch // self.joined, sum(sizes) // self.joined
         self.cuts = self._cuts(threads)
@@ -192,7 +151,8 @@ class Plan:
         self.most = min(self.block, max(high - low for low, high in self.cuts))
         self.pair = self.width * recurrent + self.inputs
         self.room = max(_ROOM, 2 * self.most)
-        self.spec = Spec(neuron, bits, lanes, projects, recurrent, self.width % lanes == 0, start)
+        whole = self.width % lanes == 0
+        self.spec = Spec(neuron, bits, lanes, projects, recurrent, whole, start, shares=gates > 0)
         counts = np.array([n // self.joined for n in sizes], dtype=np.int64)
         starts = np.cumsum(counts) - counts
         if steps.reverse:
@@ -237,9 +197,11 @@ class Plan:
         found = Arguments(run, places, len(self.cuts))
         same = {
             "starts": self.starts.ctypes.data, "counts": self.counts.ctypes.data, "steps": len(self.counts),
-            "block": self.block, "width": self.width, "inputs": self.inputs, "room": self.room,
-            "zeros": self.zeros.data_ptr(),
+            "block": self.block, "width": self.width, "columns": self.columns, "inputs": self.inputs,
+            "room": self.room, "zeros": self.zeros.data_ptr(),
         }  # fmt: skip
+        if self.gates:
+            same |= {"gate_of": self.gate_of.ctypes.data, "neurons_of": self.neurons_of.ctypes.data}
         for name, value in same.items():
             if name in places:
                 found.set(**{name: value})
@@ -301,7 +263,28 @@ class Plan:
         if weight.dtype != self.dtype:
             weight = weight.to(self.dtype)
         more = inputs - weight.shape[1]
+        if self.gates:
+            found = weight.new_zeros(self.columns, inputs)
+            found[: self.hidden, : weight.shape[1]] = weight[: self.hidden]
+            found[self.width : self.width + self.gates, : weight.shape[1]] = weight[self.hidden :]
+            return found
         if self.pad or more:
             weight = F.pad(weight.reshape(self.blocks, self.hidden, -1), (0, more, 0, self.pad))
             weight = weight.reshape(self.columns, inputs)
         return weight
+
+    def of_weight(self, found: Tensor) -> Tensor:
+        """The inverse of ``weight``, whose columns stay padded."""
+        if self.gates:
+            return torch.cat([found[: self.hidden], found[self.width : self.width + self.gates]])
+        return found.view(self.blocks, self.width, -1)[:, : self.hidden].reshape(-1, found.shape[1])
+
+    def biases(self, bias: Tensor | None) -> dict[str, Tensor]:
+        """What the current of a step begins with, and what each neuron adds to a gate that it shares."""
+        if bias is None:
+            return {"bias": self.zeros, "gate_bias": self.zeros}
+        wide = self.wide(bias, self.blocks)
+        if not self.gates:
+            return {"bias": wide}
+        own, gate = wide.view(2, self.width)
+        return {"bias": F.pad(own, (0, self.columns - self.width)), "gate_bias": gate}

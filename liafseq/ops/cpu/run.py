@@ -29,9 +29,8 @@ def _forward(call: Call, keep: bool) -> Forward:
     assert v0 is not None
     arguments = p.forward()
     if weights.ih is not None:
-        bias = p.zeros if weights.bias is None else p.wide(weights.bias, p.blocks)
         w_ih = _packed(p.weight(weights.ih, p.inputs).t(), p.panel)
-        arguments.set(input=p.x(call.input), w_ih=w_ih, bias=bias, input_stride=p.inputs)
+        arguments.set(input=p.x(call.input), w_ih=w_ih, input_stride=p.inputs, **p.biases(weights.bias))
     else:
         current = p.wide(call.input, p.blocks)
         arguments.set(input=current, input_stride=p.columns)
@@ -85,6 +84,9 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
     if p.blocks > 1:
         arguments.set(current=kept[0])
         arguments.share(before=p.parts(p.most, p.width))
+    if p.gates:
+        arguments.set(gate_bias=p.biases(weights.bias)["gate_bias"])
+        arguments.share(apart=p.parts(1, p.width))
     d_weight = d_input = None
     if needs.input or not p.multiplies:
         d_input = p.new(p.rows, p.inputs or p.columns)
@@ -116,7 +118,7 @@ def _backward(call: Call, kept: Sequence[Tensor], arriving: Arriving, needs: Gra
 def _of_weights(p: Plan, call: Call, parts: Tensor) -> dict[str, Tensor]:
     """The threads' gradients of [W_hh, W_ih], added up and apart."""
     both = parts[0] if len(parts) == 1 else parts.sum(0)
-    both = both.view(p.blocks, p.width, p.pair)[:, : p.hidden].reshape(-1, p.pair)
+    both = p.of_weight(both)
     found = {}
     read = p.pair - p.inputs
     for name, weight, first in (("weight_hh", call.weights.hh, 0), ("weight_ih", call.weights.ih, read)):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from calls import EMITS, LAYOUTS, assert_parity, make_call, results
+from calls import EMITS, FEEDBACKS, LAYOUTS, SHARED, assert_parity, make_call, results
 
 from liafseq import LIAF, ops
 from liafseq.neurons import Neuron
@@ -17,10 +17,10 @@ from liafseq.ops.types import Call
 
 pytestmark = pytest.mark.skipif(not cpu.available(), reason="needs llvmlite")
 
-CHOICES = {
-    "output": {}, "membrane": {"feedback": "membrane"}, "none": {"feedback": None},
-    "gated": {"gate": "sigmoid", "normalize": True},
-}  # fmt: skip
+CALLS = {name: {"neuron": Neuron(surrogate="gaussian", **choices)} for name, choices in FEEDBACKS.items()} | {
+    "shared": SHARED
+}
+OPTIONS = [{}, {"gated": True}, {"gated": True, "neurons_per_gate": 4}]
 
 
 def run(call: Call):
@@ -45,10 +45,9 @@ def vectors(request, monkeypatch, fresh):  # noqa: ARG001 - one fixture needs th
 @pytest.mark.usefixtures("vectors")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("hidden", [3, 16, 40])
-@pytest.mark.parametrize("choices", CHOICES)
+@pytest.mark.parametrize("choices", CALLS)
 def test_any_width_of_vectors(choices, hidden, dtype):
-    neuron = Neuron(surrogate="gaussian", **CHOICES[choices])
-    call = make_call(neuron, Steps((7, 5, 5, 1)), hidden=hidden, dtype=dtype)
+    call = make_call(**CALLS[choices], steps=Steps((7, 5, 5, 1)), hidden=hidden, dtype=dtype)
     exact = {"rtol": 1e-3, "atol": 1e-3} if dtype == torch.float32 else {}
     assert_parity(run, call, **exact)
 
@@ -58,7 +57,7 @@ def test_any_width_of_vectors(choices, hidden, dtype):
 @pytest.mark.parametrize("openmp", [True, False])
 @pytest.mark.parametrize("threads", [2, 3, 4])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("choices", CHOICES)
+@pytest.mark.parametrize("choices", CALLS)
 def test_threads_share_the_batch(choices, layout, threads, openmp, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(plan, "_LEAST_ROWS", 1)
@@ -66,21 +65,21 @@ def test_threads_share_the_batch(choices, layout, threads, openmp, monkeypatch):
     monkeypatch.setattr(plan, "_FEW", 0)
     if not openmp:
         monkeypatch.setattr(team, "_openmp", lambda: None)
-    call = make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout])
-    assert len(plan.plan(call).cuts) == threads or CHOICES[choices].get("feedback", 0) is None
+    call = make_call(**CALLS[choices], steps=LAYOUTS[layout])
+    assert len(plan.plan(call).cuts) == threads or call.neuron.feedback is None
     assert_parity(run, call)
 
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("choices", CHOICES)
+@pytest.mark.parametrize("choices", CALLS)
 def test_little_room(choices, layout, monkeypatch):
     """The weights' gradients are formed every few steps; blocks of few sequences go through all steps."""
     monkeypatch.setattr(plan, "_ROOM", 1)
     monkeypatch.setattr(plan, "_BLOCK", 10)
     monkeypatch.setattr(plan, "_WIDTH", 15)
     monkeypatch.setattr(plan, "_FEW", 0)
-    assert_parity(run, make_call(Neuron(surrogate="gaussian", **CHOICES[choices]), LAYOUTS[layout]))
+    assert_parity(run, make_call(**CALLS[choices], steps=LAYOUTS[layout]))
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -111,7 +110,7 @@ def _gradients(layer, x):
     return [output.detach(), *(p.grad.clone() for p in layer.parameters())]
 
 
-@pytest.mark.parametrize("options", [{}, {"gated": True}, {"feedback": None}], ids=str)
+@pytest.mark.parametrize("options", [*OPTIONS, {"feedback": None}], ids=str)
 def test_the_same_call_gives_the_same_bits(options):
     layer, x = _layer(**options)
     first = _gradients(layer, x)
@@ -120,7 +119,7 @@ def test_the_same_call_gives_the_same_bits(options):
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("options", [{}, {"gated": True}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_number_of_threads_changes_rounding_alone(options, monkeypatch):
     layer, x = _layer(**options)
     found = []
@@ -131,7 +130,7 @@ def test_the_number_of_threads_changes_rounding_alone(options, monkeypatch):
         torch.testing.assert_close(other, found[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"gated": True}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_companions_in_the_batch_change_rounding_alone(options):
     layer, x = _layer(**options)
     whole = layer(x)[0]

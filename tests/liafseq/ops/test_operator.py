@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from calls import LAYOUTS, assert_parity, leaves, make_call
+from calls import LAYOUTS, SHARED, assert_parity, leaves, make_call
 
 from liafseq import LIAF
 from liafseq.neurons import Neuron
@@ -29,6 +29,11 @@ def test_parity(choices, layout, leak, projects):
     call = make_call(neuron, LAYOUTS[layout], leak=leak, y0=leak, weight_ih=projects)
     assert operator.BACKEND.supports(call)
     assert_parity(operator.BACKEND.run, call)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gates_that_neighbours_share(layout):
+    assert_parity(operator.BACKEND.run, make_call(**SHARED, steps=LAYOUTS[layout]))
 
 
 @NEURONS
