@@ -76,16 +76,16 @@ def picture(
     right = int(batch.answer[0])
     truth = vocabulary.answers[right] if right >= 0 else "one that training has not seen"
     title = f"{question.capitalize()}? Right: {truth}. {verdict(found, right, vocabulary.answers)}"
-    layers = f"layer {config.num_layers} of {config.num_layers}" if config.num_layers > 1 else "one layer"
+    about = f"{part}, {split} question {example}"
     if config.kind == "story":
-        layers += f", hop {config.hops} of {config.hops} of the story model"
+        about += f"; hop {config.hops} of {config.hops} of the story model"
     marks = "" if config.kind == "story" else "; large marks: the end of a sentence"
     png = draw(
         found, story, right, vocabulary.answers,
         layer=_layer(network),
-        model=config.model,
+        config=config,
         title=title,
-        about=f"{config.model.label}, {part}, {split} question {example}, seed {config.seed}; {layers}",
+        about=about,
         note=f"Probabilities: were the story to end there{marks}.",
         neurons=neurons,
         ends=[at for at, step in enumerate(story) if step == "."],

@@ -124,13 +124,12 @@ def drawn(
     found = trace(network.float(), frames)
     truth = classes[right] if right >= 0 else "one that training has not seen"
     title = f"{what}: {truth}. {verdict(found, right, classes)}"
-    number = len(network.layers)
     png = draw(
         found, shown, right, classes,
         layer=network.layers[-1],
-        model=config.model,
+        config=config,
         title=title,
-        about=f"{config.model.label}, seed {config.seed}; layer {number} of {number}",
+        layers=len(network.layers),
         note=note,
         word="class",
         neurons=neurons,

@@ -98,9 +98,8 @@ def picture(
         [MARKS.get(token, token) for token in _texts(data, piece)],
         {"p(what comes next)": right.exp().numpy(), "p(the likeliest)": logs.max(-1).values.exp().numpy()},
         layer=network.layer,
-        model=config.model,
+        config=config,
         title=title,
-        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
         note="Below each token, which has been read, the probability of the one after it.",
         neurons=neurons,
     )

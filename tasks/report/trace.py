@@ -11,7 +11,7 @@ from liafseq.tasks.report.state_figure import chosen_neurons, spike_name, state_
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from liafseq.tasks.models import ModelSpec
+    from liafseq.tasks.config import Config
 
 __all__ = ["Trace", "draw", "draw_state", "spikes_of", "verdict"]
 
@@ -62,10 +62,11 @@ def draw(
     answers: Sequence[str],
     *,
     layer: Any,
-    model: ModelSpec,
+    config: Config,
     title: str,
-    about: str,
     note: str,
+    about: str = "",
+    layers: int | None = None,
     word: str = "answer",
     neurons: int = 24,
     quantity: str | None = None,
@@ -80,8 +81,9 @@ def draw(
             less: none, not scored.
         answers: their names.
         layer: whose state it is.
-        model: of the run.
+        config: of the run.
         title, about, note: above; ``about`` and ``note`` stand around what is shown of the neurons.
+        layers: how many there are, of which the last is shown; by default as many as ``config`` says.
         word: what an answer is called.
         neurons: how many to show at most.
         quantity: what the state is; by default as the model's state is called.
@@ -90,8 +92,8 @@ def draw(
     curves, others = _curves(found.probabilities, right, answers, word)
     return draw_state(
         found.state, found.spikes, steps, curves,
-        others=others, layer=layer, model=model, title=title, about=about, note=note, neurons=neurons,
-        quantity=quantity, ends=ends,
+        others=others, layer=layer, config=config, title=title, note=note, about=about, layers=layers,
+        neurons=neurons, quantity=quantity, ends=ends,
     )  # fmt: skip
 
 
@@ -102,10 +104,11 @@ def draw_state(
     curves: Mapping[str, Any],
     *,
     layer: Any,
-    model: ModelSpec,
+    config: Config,
     title: str,
-    about: str,
     note: str,
+    about: str = "",
+    layers: int | None = None,
     neurons: int = 24,
     others: Any = None,
     quantity: str | None = None,
@@ -118,6 +121,13 @@ def draw_state(
         curves: by name, (T,); ``others`` are grey ones, (T, curves).
     """
     shown = chosen_neurons(state.numpy(), neurons)
+    layers = layers or config.num_layers
+    said = [
+        f"{config.model.label}, seed {config.seed}",
+        about,
+        f"layer {layers} of {layers}",
+        f"{len(shown)} of {state.shape[1]} neurons: those that vary most, slow ones on top. {note}",
+    ]
     return state_figure(
         state[:, shown].numpy(),
         None if spikes is None else spikes[:, shown].numpy(),
@@ -125,11 +135,8 @@ def draw_state(
         curves,
         others=others,
         title=title,
-        subtitle=(
-            f"{about}; {len(shown)} of {state.shape[1]} neurons: those that vary most, slow ones on top. "
-            f"{note}"
-        ),
-        quantity=quantity or state_name(model.model(), spikes=spikes is not None),
+        subtitle="; ".join(text for text in said if text),
+        quantity=quantity or state_name(config.model.model(), spikes=spikes is not None),
         spike_name=spike_name(layer),
         neurons=shown,
         ends=ends,

@@ -94,9 +94,8 @@ def picture(
     png = draw(
         found, [steps[end - 1] for end in ends.tolist()], right, classes,
         layer=network.layer,
-        model=config.model,
+        config=config,
         title=title,
-        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
         note="Probabilities: were the sequence to end there."
         + (f" One of {every} steps is shown." if every > 1 else ""),
         word="class",

@@ -46,9 +46,8 @@ def picture(
         ticks,
         curves,
         layer=network.layer,
-        model=config.model,
+        config=config,
         title=title,
-        about=f"{config.model.label}, seed {config.seed}; layer {config.num_layers} of {config.num_layers}",
         note="States of the forward direction; probabilities of a reader of the whole sentence.",
         neurons=neurons,
     )
