@@ -138,6 +138,23 @@ def test_commands_are_understood(command: str, tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir() if path.name == "runs"] == []
 
 
+@pytest.mark.parametrize(
+    "suite", sorted((ROOT / "docs" / "results").glob("*.toml")), ids=lambda path: path.name
+)
+def test_suites_of_results_are_understood(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from liafseq.cli.main import app
+    from liafseq.tasks.toml import read_toml
+
+    monkeypatch.chdir(tmp_path)
+    tasks = read_toml(suite, suite.name)["task"]
+    for source in {task["source"] for task in tasks if "source" in task}:
+        Path(source).mkdir(parents=True)
+    app(["compare", "--config", str(suite), "--print-config"], prog_name="liafseq", standalone_mode=False)
+    assert capsys.readouterr().out.count("[[task]]") == len(tasks)
+
+
 def test_there_are_commands() -> None:
     named = {command.split()[0] for command in COMMANDS}
     assert {"train", "evaluate", "predict", "compare", "report", "show", "list", "models", "tasks"} <= named
