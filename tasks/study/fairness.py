@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from liafseq.tasks.config import Config
@@ -57,9 +57,13 @@ def _size(task: Task[Any, Any], configs: Sequence[Config], runs: Sequence[Run]) 
     """By what the sizes of the models are equal; None where a model has failed, so that nobody knows."""
     if any(not any(run.finished for run in runs if run.model == label) for label in {r.model for r in runs}):
         return None
-    counts = _parameters(runs)
-    if counts is not None and counts <= 0.02:
-        return f"Size: as many parameters for all models, within {max(counts, 0.001):.1%}, on each part."
+    first = configs[0].model.label
+    apart = _apart(first, runs)
+    if apart is not None and apart <= 0.02:
+        return (
+            f"Size: as many parameters for all models as for {first}, within {max(apart, 0.001):.1%}, "
+            "on each part."
+        )
     sizes = {tuple(getattr(config, name) for name in task.sizes) for config in configs}
     if len(sizes) > 1:
         return "Size: hidden sizes differ from model to model, and so do the numbers of parameters."
@@ -75,11 +79,8 @@ def _values(configs: Sequence[Config], name: str) -> str:
     return f"{found[0]:g}" if len(found) == 1 else f"{found[0]:g} to {found[-1]:g}"
 
 
-def _parameters(runs: Sequence[Run]) -> float | None:
-    """The largest relative difference of the numbers of parameters of the models on one part."""
-    counts: Mapping[tuple[str, ...], set[int]] = {run.parts: set() for run in runs}
-    for run in runs:
-        if run.outcome is not None:
-            counts[run.parts].add(run.outcome.parameters)
-    spans = [max(found) / min(found) - 1 for found in counts.values() if found]
-    return max(spans) if spans else None
+def _apart(first: str, runs: Sequence[Run]) -> float | None:
+    """The largest relative difference of a number of parameters from the first model's on the same part."""
+    known = [(run, run.outcome.parameters) for run in runs if run.outcome is not None]
+    own = {run.parts: count for run, count in known if run.model == first}
+    return max((abs(count / own[run.parts] - 1) for run, count in known if run.parts in own), default=None)

@@ -23,7 +23,7 @@ from liafseq.tasks.training.folder import read_config
 from liafseq.tasks.training.run import run
 
 from ..here import here
-from ..made_outcomes import outcome
+from ..made_outcomes import outcome, run_of
 
 BABI = find("babi")
 SPACE = {"learning_rate": LogUniform(1e-4, 1e-1), "hidden_size": Among((4, 8, 16))}
@@ -186,13 +186,32 @@ def test_two_settings_of_one_model_are_searched_each() -> None:
     assert all(dict(c.model.options).get("gated") for c in settled if c.model.label == "liaf:gated=true")
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        (
+            {"gru": 1000, "lif": 981, "liaf": 1019},
+            "as many parameters for all models as for gru, within 1.9%",
+        ),
+        ({"gru": 1000, "lif": 1000, "liaf": 1021}, "hidden size 64 for all models, whatever the number"),
+    ],
+)
+def test_parameters_are_those_of_the_first_model(counts: dict[str, int], said: str) -> None:
+    configs = study(models=tuple(counts), tasks=(1,))
+    runs = [
+        run_of(config.model.label, config.seed, {"task 1": 0.5}, parameters=counts[config.model.label])
+        for config in configs
+    ]
+    assert said in (fairness(BABI, configs, runs, None).size or "")
+
+
 def test_fairness_says_what_was_allowed() -> None:
     rows = Rows(lambda run: min(1.0, run.learning_rate))
     configs, found = settle(BABI, study(), Search(4, SPACE), rows)
     runs = [rows.row(config) for config in configs]
     about = fairness(BABI, configs, runs, found)
     assert "2 seeds; epochs 10, batch size 64" in about.budget
-    assert about.size == "Size: as many parameters for all models, within 0.1%, on each part."
+    assert about.size == "Size: as many parameters for all models as for gru, within 0.1%, on each part."
     assert about.search[0].startswith(
         "search: 4 configurations per model, one seed, 10 epochs, chosen by validation accuracy; space: "
         "learning_rate log-uniform 0.0001 to 0.1, hidden_size 4 | 8 | 16; lif: decay 0.2 | 0.5 | 0.9"
