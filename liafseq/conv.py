@@ -39,7 +39,8 @@ class ConvLIAF(SpikingConv2d):
         alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
 
     Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
-    synapse.
+    synapse. With ``neurons_per_gate`` n the gate has out_channels / n rows, rounded up: n neighbouring
+    channels share them, alpha stays each one's own.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
@@ -55,6 +56,7 @@ class ConvLIAF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -153,6 +155,7 @@ class ConvLIAF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 1.0,
@@ -191,7 +194,8 @@ class ConvLIF(SpikingConv2d):
         alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
 
     Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
-    synapse.
+    synapse. With ``neurons_per_gate`` n the gate has out_channels / n rows, rounded up: n neighbouring
+    channels share them, alpha stays each one's own.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
@@ -205,6 +209,7 @@ class ConvLIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -286,6 +291,7 @@ class ConvLIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         v_reset: float = 0.0,
         threshold: Initial = 0.3,
@@ -325,7 +331,8 @@ class ConvDALIF(SpikingConv2d):
         b_t = tanh(tau_b + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
 
     Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
-    synapse.
+    synapse. With ``neurons_per_gate`` n the gate has out_channels / n rows, rounded up: n neighbouring
+    channels share them, alpha stays each one's own.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
@@ -342,6 +349,7 @@ class ConvDALIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         v_reset: where a hard reset leads.
         threshold: theta > 0; given as decay is.
@@ -424,6 +432,7 @@ class ConvDALIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str = "hard",
         v_reset: float = 0.0,
         threshold: Initial = 0.25,
@@ -461,7 +470,8 @@ class ConvMLIF(SpikingConv2d):
         alpha_t = sigmoid(logit(alpha) + norm(W_ig * x_t + b_ig) + W_hg * y_{t-1})
 
     Weights, bias and normalisation then have 2 * out_channels rows, the gate's last, and there is no
-    synapse.
+    synapse. With ``neurons_per_gate`` n the gate has out_channels / n rows, rounded up: n neighbouring
+    channels share them, alpha stays each one's own.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups: as of nn.Conv2d.
@@ -476,6 +486,7 @@ class ConvMLIF(SpikingConv2d):
             or None (no W_hh).
         recurrent_kernel_size: kernel of W_hh, of stride 1 and padding ``'same'``; None: kernel_size.
         gated: make the decay of each step a gate; needs ``feedback="output"``.
+        neurons_per_gate: how many neighbours share the weights of a gate.
         reset: ``"hard"`` (to v_reset; of one level), ``"soft"`` (theta is subtracted) or ``"none"``.
         threshold: theta > 0; given as decay is.
         decay: what the membrane keeps per step; a number, a pair (low, high) to draw from, a tensor or
@@ -558,6 +569,7 @@ class ConvMLIF(SpikingConv2d):
         feedback: str | None = None,
         recurrent_kernel_size: _Size | None = None,
         gated: bool = False,
+        neurons_per_gate: int = 1,
         reset: str | None = None,
         threshold: Initial = 0.5,
         decay: Initial | None = None,

@@ -104,9 +104,13 @@ class Options:
         """Rows of the weights for each neuron, as the time loop reads them: the current's, and a gate's."""
         return 2 if self.gated else 1
 
+    def parts(self, features: int) -> tuple[int, ...]:
+        """Rows of the weights: the current's, and a gate's, which neighbours may share."""
+        return (features, -(-features // self.neurons_per_gate)) if self.gated else (features,)
+
     def rows(self, features: int) -> int:
-        """Rows of the weights that are learned: neighbours may share those of a gate."""
-        return features - self.gated * (-features // self.neurons_per_gate)
+        """All rows of the weights."""
+        return sum(self.parts(features))
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -183,7 +187,7 @@ class Kind:
 
 _ALL = tuple(option.name for option in fields(Options))
 _OF_MAPS = {"normalization", "synapse", "synapse_decay", "learn_synapse_decay", "recurrent_kernel_size"}
-_OF_SEQUENCES = {"recurrent_init", "neurons_per_gate"}
+_OF_SEQUENCES = {"recurrent_init"}
 _ANALOG = {"activation", "threshold_related"}
 _GAIN = {"gain", "learn_gain"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -14,10 +15,11 @@ from liafseq._modules.spiking import options_repr, packed_sizes
 from liafseq._modules.time_loop import membrane_dtype, scaled, scaled_bias
 from liafseq.neurons import Neuron
 from liafseq.ops import Call, Numbers, State, Steps, Weights
+from liafseq.ops.reference import spread
 from liafseq.options import Kind, Options
 from liafseq.padding import Padded
 
-__all__ = ["Layout", "TemporalConv2d", "exchange", "over_time", "to_maps", "to_rows"]
+__all__ = ["Layout", "TemporalConv2d", "apart", "over_time", "side_by_side", "to_maps", "to_rows"]
 
 # s is 0 under a threshold out of reach: what is left is u_t = lambda u_{t-1} + I_t
 _INTEGRATOR = Neuron(activation="identity", feedback=None, detach_reset=True)
@@ -60,14 +62,20 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def exchange(x: Tensor, dim: int, outer: int, inner: int) -> Tensor:
-    """Channels in ``outer`` parts of ``inner`` parts each, in the order of the inner ones.
-
-    Weights have the rows of a gate last; a grouped convolution needs those of a group side by side.
-    """
-    if 1 in (outer, inner):
+def side_by_side(x: Tensor, dim: int, parts: Sequence[int], groups: int) -> Tensor:
+    """Rows of the current, then of a gate, as a grouped convolution has them: those of a group together."""
+    if 1 in (len(parts), groups):
         return x
-    return x.unflatten(dim, (outer, inner, -1)).transpose(dim, dim + 1).flatten(dim, dim + 2)
+    pieces = [piece.unflatten(dim, (groups, -1)) for piece in x.split(list(parts), dim)]
+    return torch.cat(pieces, dim + 1).flatten(dim, dim + 1)
+
+
+def apart(x: Tensor, dim: int, parts: Sequence[int], groups: int) -> Tensor:
+    """The inverse of ``side_by_side``."""
+    if 1 in (len(parts), groups):
+        return x
+    pieces = x.unflatten(dim, (groups, -1)).split([rows // groups for rows in parts], dim + 1)
+    return torch.cat([piece.flatten(dim, dim + 1) for piece in pieces], dim)
 
 
 class Layout(NamedTuple):
@@ -110,7 +118,12 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     ) -> None:
         """What the constructors do; ``convolution``: what else nn.Conv2d takes."""
         factory = {"device": device, "dtype": dtype}
-        rows = options.blocks * out_channels
+        rows, groups = options.rows(out_channels), convolution["groups"]
+        gates = rows - out_channels
+        if options.neurons_per_gate > 1 and groups > 1 and gates % groups:
+            raise ValueError(
+                f"out_channels={out_channels} has {gates} gates, which must be divisible by groups"
+            )
         nn.Conv2d.__init__(self, in_channels, rows, **convolution, **factory)
         if out_channels % self.groups:
             raise ValueError("out_channels must be divisible by groups")
@@ -188,19 +201,23 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
     def _convolve(self, x: Tensor, gain: Tensor | None, offset: Tensor | None) -> Tensor:
         """The current of maps (n, C, H, W), normalised, times ``gain``, plus ``offset``; a gate's last."""
         weight, bias, dtype = self.weight, self.bias, self.weight.dtype
+        parts, groups = self.options.parts(self.out_channels), self.groups
+        shares = self.options.neurons_per_gate > 1
         if self.norm is None:
-            weight, bias = scaled(weight, gain, dtype), scaled_bias(bias, gain, offset, dtype)
-        blocks, groups = self.options.blocks, self.groups
+            weight = scaled(weight, gain, dtype)
+            bias = scaled_bias(bias, gain, None if shares else offset, dtype)
         maps = self._conv_forward(
             _channels_last(x),
-            exchange(weight, 0, blocks, groups),
-            None if bias is None else exchange(bias, 0, blocks, groups),
+            side_by_side(weight, 0, parts, groups),
+            None if bias is None else side_by_side(bias, 0, parts, groups),
         )
-        maps = exchange(maps, 1, groups, blocks)
-        if self.norm is None:
+        maps = apart(maps, 1, parts, groups)
+        if self.norm is not None:
+            maps = self.norm(maps)
+            maps = maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
+        elif not shares:
             return maps
-        maps = self.norm(maps)
-        maps = maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
+        maps = spread(maps, self.out_channels, 1) if shares else maps
         return maps if offset is None else maps + offset.to(maps.dtype).reshape(-1, 1, 1)
 
     def _synapse(

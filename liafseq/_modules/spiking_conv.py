@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 
 from liafseq import ops
-from liafseq._modules.conv import Layout, TemporalConv2d, exchange, to_rows
+from liafseq._modules.conv import Layout, TemporalConv2d, apart, side_by_side, to_rows
 from liafseq._modules.spiking import SpikingModule
 from liafseq._modules.time_loop import scaled, start
 from liafseq.neurons import advance
 from liafseq.ops import Call, Product, Weights
+from liafseq.ops.reference import spread
 from liafseq.options import Options
 
 __all__ = ["SpikingConv2d"]
@@ -48,7 +49,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
             return
         channels = self.out_channels
         kernel: Any = self.kernel_size if size is None else size
-        rows = self.options.blocks * channels
+        rows = self.options.rows(channels)
         like = nn.Conv2d(channels, rows, kernel, groups=self.groups, device="meta")
         self.weight_hh = Parameter(torch.empty(like.weight.shape, **factory))
 
@@ -62,7 +63,15 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         return (*names, "i_0") if self.options.synapse else names
 
     def _scale(self, values: dict[str, Tensor], dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
-        return self._row_gain(values, self.out_channels), self._row_offset("", self.out_channels, dtype)
+        return self._gain(values), self._row_offset("", self.out_channels, dtype)
+
+    def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
+        """The factor of each row of the weights."""
+        gain = self._row_gain(values, self.out_channels)
+        if gain is None or not self.options.gated:
+            return gain
+        # a gate's rows have a gain of 1, however few they are
+        return gain[: self.options.rows(self.out_channels)]
 
     def _recurrent(self, layout: Layout) -> Product:
         """What stands for the product with W_hh, on rows: the second convolution.
@@ -70,9 +79,12 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         Its weight has the blocks of a group side by side, what it gives the groups of a block.
         """
 
+        parts = self.options.parts(self.out_channels)
+
         def product(rows: Tensor, weight: Tensor) -> Tensor:
             maps = _convolve(layout.maps(rows).to(weight.dtype), weight, self.groups)
-            return to_rows(exchange(maps, 1, self.groups, self.options.blocks)).to(rows.dtype)
+            found = to_rows(apart(maps, 1, parts, self.groups))
+            return spread(found, self.out_channels).to(rows.dtype) if len(parts) > 1 else found.to(rows.dtype)
 
         return product
 
@@ -85,8 +97,8 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
         state = start(h0, c0, (layout.rows, self.out_channels), current.dtype, current.device)
         weight = None
         if self.weight_hh is not None:
-            weight = scaled(self.weight_hh, self._row_gain(values, self.out_channels), self.weight.dtype)
-            weight = exchange(weight, 0, self.options.blocks, self.groups)
+            weight = scaled(self.weight_hh, self._gain(values), self.weight.dtype)
+            weight = side_by_side(weight, 0, self.options.parts(self.out_channels), self.groups)
         out, h, c = ops.recurrence(
             Call(
                 current, Weights(None, weight, None), self._numbers(values), state, self.neuron,

@@ -64,5 +64,5 @@ def _run(call: Call) -> Result:
     return (torch.stack(outputs) if sizes is None else torch.cat(outputs)), y, u
 
 
-BACKEND = Backend("steps", lambda call: call.product is not None, _run)
+BACKEND = Backend("steps", lambda call: call.product is not None, _run, shares=True)
 """Serves a call with a product of its own."""

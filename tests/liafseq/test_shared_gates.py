@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 import liafseq
 
 LAYERS = ["LIAF", "LIF", "DALIF", "MLIF"]
+OF_ROWS = ("weight", "bias", "norm")
 
 
 def gate_of(neuron: int, hidden: int, count: int) -> int:
@@ -29,12 +30,15 @@ def pair(name: str, count: int, hidden: int, *sizes: int, **more: object) -> tup
     torch.manual_seed(1)
     shared = getattr(liafseq, name)(5, hidden, *sizes, gated=True, neurons_per_gate=count, **more)
     apart = getattr(liafseq, name)(5, hidden, *sizes, gated=True, **more)
-    state = {
-        key: spread(value, hidden, count) if key.startswith(("weight", "bias")) else value
+    apart.load_state_dict(with_a_gate_each(shared, hidden, count))
+    return shared, apart
+
+
+def with_a_gate_each(shared: nn.Module, hidden: int, count: int) -> dict[str, torch.Tensor]:
+    return {
+        key: spread(value, hidden, count) if value.dim() and key.startswith(OF_ROWS) else value
         for key, value in shared.state_dict().items()
     }
-    apart.load_state_dict(state)
-    return shared, apart
 
 
 def same_gradients(shared: nn.Module, apart: nn.Module, hidden: int, count: int) -> None:
@@ -43,8 +47,8 @@ def same_gradients(shared: nn.Module, apart: nn.Module, hidden: int, count: int)
         found = other[key].grad
         assert found is not None
         assert parameter.grad is not None
-        if key.startswith(("weight", "bias")):
-            gates = torch.zeros(-(-hidden // count), *found.shape[1:])
+        if key.startswith(OF_ROWS):
+            gates = found.new_zeros(-(-hidden // count), *found.shape[1:])
             for neuron in range(hidden):
                 gates[gate_of(neuron, hidden, count)] += found[hidden + neuron]
             found = torch.cat([found[:hidden], gates])
@@ -83,6 +87,39 @@ def test_a_cell_is_a_step_of_the_layer(name: str) -> None:
         torch.testing.assert_close(one, whole[0])
     sum(part.sum() for part in (*state, *other)).backward()
     same_gradients(shared, apart, 7, 3)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("normalization", [None, "batch"])
+@pytest.mark.parametrize(("channels", "count", "groups"), [(7, 3, 1), (8, 2, 2)])
+def test_a_convolution_is_that_of_a_gate_per_channel(
+    name: str, normalization: str | None, channels: int, count: int, groups: int
+) -> None:
+    torch.manual_seed(1)
+    sizes = {"kernel_size": 3, "padding": 1, "groups": groups, "feedback": "output", "dtype": torch.float64}
+    kind, more = getattr(liafseq, f"Conv{name}"), {"normalization": normalization, "gated": True, **sizes}
+    shared = kind(4, channels, neurons_per_gate=count, **more)
+    apart = kind(4, channels, **more)
+    if shared.norm is not None:
+        nn.init.uniform_(shared.norm.weight)
+        nn.init.uniform_(shared.norm.bias)
+    apart.load_state_dict(with_a_gate_each(shared, channels, count))
+    rows = channels + -(-channels // count)
+    assert shared.weight_hh.shape == (rows, channels // groups, 3, 3)
+    packed = pack_sequence([torch.randn(n, 4, 5, 6, dtype=torch.float64) for n in (4, 2, 1)])
+    for x in (torch.randn(5, 2, 4, 5, 6, dtype=torch.float64), packed):
+        outputs = [layer(x) for layer in (shared, apart)]
+        results = [(getattr(y, "data", y), *state) for y, state in outputs]
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(one, other)
+        for result in results:
+            sum((part * part.detach().cos()).sum() for part in result).backward()
+        same_gradients(shared, apart, channels, count)
+
+
+def test_groups_of_a_convolution_have_their_own_gates() -> None:
+    with pytest.raises(ValueError, match="out_channels=6 has 3 gates, which must be divisible by groups"):
+        liafseq.ConvLIAF(4, 6, 3, groups=2, gated=True, feedback="output", neurons_per_gate=2)
 
 
 def test_decays_stay_each_neurons_own() -> None:
