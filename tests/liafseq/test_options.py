@@ -72,8 +72,9 @@ def test_every_option_arrives(cls):
         if option.name == "normalization" and option.default == "batch":
             value = None
         # what it needs: a convolution has no feedback by default
-        more = {"feedback": "output"} if option.name in ("recurrent_kernel_size", "gated") else {}
-        more = {"gated": True} if option.name == "neurons_per_gate" else more
+        reads = option.name in ("recurrent_kernel_size", "gated", "neurons_per_gate")
+        more = {"feedback": "output"} if reads else {}
+        more |= {"gated": True} if option.name == "neurons_per_gate" else {}
         module = build(cls, **{option.name: value}, **more)
         assert getattr(module.options, option.name) == value != option.default
         assert f"{option.name}={value!r}" in repr(module)
