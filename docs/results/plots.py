@@ -113,10 +113,9 @@ def differences() -> list[Panel]:
     ]:
         by_model = column(table(page, heading), scores)
         found[name] = spread(by_model["conv-dalif"]), spread(by_model["conv-lif"])
-    panel = table("sequences.md", "Equal weights")
-    for name in [name for name in panel[0] if name != "model"]:
-        by_model = column(panel, name)
-        found[name.partition(",")[0]] = spread(by_model["dalif"]), spread(by_model["lif"])
+    for row in table("panel.md", "Fifteen tasks"):
+        if row["metric"] in ("accuracy", "F1") and row["task"] not in found:
+            found[row["task"]] = spread(row["dalif"]), spread(row["lif"])
 
     def draw(axis: Any) -> None:
         axis.axvline(0, color=GREY, linewidth=1.0)
