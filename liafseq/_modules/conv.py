@@ -217,7 +217,7 @@ class TemporalConv2d(TraitModule, nn.Conv2d):
             maps = maps if gain is None else maps * gain.to(maps.dtype).reshape(-1, 1, 1)
         elif not shares:
             return maps
-        maps = spread(maps, self.out_channels, 1) if shares else maps
+        maps = spread(maps, self.out_channels, 1)
         return maps if offset is None else maps + offset.to(maps.dtype).reshape(-1, 1, 1)
 
     def _synapse(

@@ -105,6 +105,10 @@ class SpikingModule(TraitModule):
             return gain
         return torch.cat([gain.expand(features), torch.ones_like(gain).expand(features)])
 
+    def _weight_gain(self, gain: Tensor | None, features: int) -> Tensor | None:
+        """``_row_gain`` of as many rows as the weights have, whose gates neighbours may share."""
+        return gain if gain is None or not self.options.gated else gain[: self.options.rows(features)]
+
     def _row_offset(self, suffix: str, features: int, dtype: torch.dtype) -> Tensor | None:
         """What a gate's rows have in their bias beside what is learned there: the neuron's own decay."""
         if not self.options.gated:

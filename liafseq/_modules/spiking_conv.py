@@ -67,11 +67,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
 
     def _gain(self, values: dict[str, Tensor]) -> Tensor | None:
         """The factor of each row of the weights."""
-        gain = self._row_gain(values, self.out_channels)
-        if gain is None or not self.options.gated:
-            return gain
-        # a gate's rows have a gain of 1, however few they are
-        return gain[: self.options.rows(self.out_channels)]
+        return self._weight_gain(self._row_gain(values, self.out_channels), self.out_channels)
 
     def _recurrent(self, layout: Layout) -> Product:
         """What stands for the product with W_hh, on rows: the second convolution.
@@ -83,8 +79,7 @@ class SpikingConv2d(SpikingModule, TemporalConv2d):
 
         def product(rows: Tensor, weight: Tensor) -> Tensor:
             maps = _convolve(layout.maps(rows).to(weight.dtype), weight, self.groups)
-            found = to_rows(apart(maps, 1, parts, self.groups))
-            return spread(found, self.out_channels).to(rows.dtype) if len(parts) > 1 else found.to(rows.dtype)
+            return spread(to_rows(apart(maps, 1, parts, self.groups)), self.out_channels).to(rows.dtype)
 
         return product
 

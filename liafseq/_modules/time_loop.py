@@ -105,9 +105,7 @@ def call_of(
     bias = b_ih if b_hh is None else b_ih + b_hh
     bias = None if bias is None else spread(bias, hidden)
     bias = scaled_bias(bias, gain, module._row_offset(suffix, hidden, precise), dtype)
-    if module.options.gated and gain is not None:
-        # a gate's rows have a gain of 1, however few they are
-        gain = gain[: len(weight_ih)]
+    gain = module._weight_gain(gain, hidden)
     weights = Weights(scaled(weight_ih, gain, dtype), scaled(weight_hh, gain, dtype), bias)
     state = start(h0, c0, (batch, hidden), precise, x.device)
     return Call(x.to(dtype), weights, module._numbers(values), state, module.neuron, steps)

@@ -55,6 +55,16 @@ def same_gradients(shared: nn.Module, apart: nn.Module, hidden: int, count: int)
         torch.testing.assert_close(parameter.grad, found, rtol=1e-4, atol=1e-5)
 
 
+def same_results(shared: nn.Module, apart: nn.Module, x: object, hidden: int, count: int) -> None:
+    """Output, last state and every gradient."""
+    results = [(getattr(y, "data", y), *state) for y, state in (layer(x) for layer in (shared, apart))]
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+    for result in results:
+        sum((part * part.detach().cos()).sum() for part in result).backward()
+    same_gradients(shared, apart, hidden, count)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize(("hidden", "count"), [(8, 4), (10, 6), (7, 3), (6, 10)])
 def test_a_layer_is_that_of_a_gate_per_neuron_with_equal_weights(name: str, hidden: int, count: int) -> None:
@@ -64,13 +74,7 @@ def test_a_layer_is_that_of_a_gate_per_neuron_with_equal_weights(name: str, hidd
     assert shared.bias_ih_l0.shape == (rows,)
     packed = pack_sequence([torch.randn(n, 5) for n in (6, 4, 1)])
     for x in (torch.randn(9, 3, 5), packed):
-        outputs = [layer(x) for layer in (shared, apart)]
-        results = [(getattr(y, "data", y), *state) for y, state in outputs]
-        for one, other in zip(*results, strict=True):
-            torch.testing.assert_close(one, other)
-        for result in results:
-            sum((part * part.detach().cos()).sum() for part in result).backward()
-        same_gradients(shared, apart, hidden, count)
+        same_results(shared, apart, x, hidden, count)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -108,13 +112,7 @@ def test_a_convolution_is_that_of_a_gate_per_channel(
     assert shared.weight_hh.shape == (rows, channels // groups, 3, 3)
     packed = pack_sequence([torch.randn(n, 4, 5, 6, dtype=torch.float64) for n in (4, 2, 1)])
     for x in (torch.randn(5, 2, 4, 5, 6, dtype=torch.float64), packed):
-        outputs = [layer(x) for layer in (shared, apart)]
-        results = [(getattr(y, "data", y), *state) for y, state in outputs]
-        for one, other in zip(*results, strict=True):
-            torch.testing.assert_close(one, other)
-        for result in results:
-            sum((part * part.detach().cos()).sum() for part in result).backward()
-        same_gradients(shared, apart, channels, count)
+        same_results(shared, apart, x, channels, count)
 
 
 def test_groups_of_a_convolution_have_their_own_gates() -> None:
