@@ -1,13 +1,14 @@
 """The same small search of settings for every model of a study, by validation accuracy alone.
 
 Configurations from a declared space, spread evenly by Halton's sequence (Halton 1960,
-doi:10.1007/BF01386213): a handful of random draws (Bergstra and Bengio, Random Search for
-Hyper-Parameter Optimization, JMLR 13, 2012, which also compares such sequences) may well all be large. The
-first configuration of each model is the one that was given; number i of a search of N is the same for
-every N > i. Fields of the run are drawn alike for all models; beside them, in every second
-configuration, a model's neuron options. One setting is chosen for a model: the one with the best
-validation accuracy, mean over the tasks of the search (all of the study, or some), each trained for the
-study's own number of epochs with one seed that is none of the study's. The test set is not read.
+doi:10.1007/BF01386213): a handful of random draws (Bergstra and Bengio, Random Search for Hyper-Parameter
+Optimization, JMLR 13, 2012, which also compares such sequences) may well all be large. The first
+configuration of each model is the one that was given; number i of a search of N is the same for every N >
+i. Fields of the run are drawn alike for all models; beside them, in the fifth configuration and every
+second one after it, a model's neuron options: a short search compares learning rates of all models alike.
+One setting is chosen for a model: the one with the best validation accuracy, mean over the tasks of the
+search (all of the study, or some), each trained for the study's own number of epochs with one seed that is
+none of the study's. The test set is not read.
 """
 
 from __future__ import annotations
@@ -150,9 +151,9 @@ def candidates(search: Search, config: Config) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{}]
     for index in range(count):
         settings = _drawn(search.space, shared[index])
-        # Every second keeps the given neuron, so that a learning rate is also tried by itself.
-        if own_space and index % 2:
-            settings["options"] = _drawn(own_space, own[index // 2])
+        # A rate that is tried with another neuron alone would be a rate that torch's layers alone have had.
+        if own_space and index > 2 and index % 2:
+            settings["options"] = _drawn(own_space, own[index // 2 - 1])
         found.append(settings)
     return found
 

@@ -55,13 +55,18 @@ def test_the_draws_fill_the_space() -> None:
         assert sum(low <= rate < high for rate in rates) == pytest.approx(133, abs=30)
     assert {settings["hidden_size"] for settings in drawn} == {4, 8, 16}
     for name, values in neuron_space(ModelSpec.parse("mlif")).items():
-        assert {settings["options"][name] for settings in drawn[1::2]} == set(values.values)
-    assert not any("options" in settings for settings in drawn[::2])
+        assert {settings["options"][name] for settings in drawn[3::2]} == set(values.values)
+    assert not any("options" in settings for settings in [*drawn[:3], *drawn[::2]])
+
+
+def test_a_short_search_tries_the_same_of_every_model() -> None:
+    one, *others = (candidates(Search(4, SPACE), BabiConfig(model=name)) for name in ("gru", "lif", "liaf"))
+    assert all(one == other for other in others)
 
 
 def test_what_is_given_by_hand_is_not_searched() -> None:
     config = BabiConfig(model="lif:decay=0.33")
-    for settings in candidates(Search(5, SPACE), config)[2::2]:
+    for settings in candidates(Search(7, SPACE), config)[4::2]:
         assert set(settings["options"]) == {"threshold", "surrogate_width"}
 
 
@@ -170,7 +175,7 @@ def test_a_seed_of_the_study_is_not_that_of_the_search() -> None:
 
 def test_options_by_hand_stay_beside_those_that_are_drawn() -> None:
     configs = study(models=("lif:leak=0.1",))
-    settled, _ = settle(BABI, configs, Search(3, SPACE), Rows(lambda run: float(len(run.model.options) > 1)))
+    settled, _ = settle(BABI, configs, Search(5, SPACE), Rows(lambda run: float(len(run.model.options) > 1)))
     assert set(dict(settled[0].model.options)) == {"leak", *model("lif").searched}
     assert dict(settled[0].model.options)["leak"] == 0.1
     assert settled[0].model.label == "lif:leak=0.1"
