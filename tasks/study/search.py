@@ -30,6 +30,9 @@ __all__ = ["SEED", "Among", "LogUniform", "Search", "candidates", "settle"]
 SEED = 1_000_003
 """Of the search's runs and draws; the next number that is none of the study's seeds where it is one."""
 
+ALIKE = 4
+"""Configurations, the given one among them, that are the same for every model."""
+
 
 @dataclass(frozen=True)
 class LogUniform:
@@ -84,8 +87,10 @@ DEFAULT: Space = {"learning_rate": LogUniform(1e-3, 1e-2), "dropout": Among((0.0
 """What a search draws alike for all models; sizes are what a study compares at."""
 
 
-def neuron_space(spec: ModelSpec) -> Space:
-    """The options that are searched of a model, as the registry says; those that it sets stay as they are."""
+def neuron_space(spec: ModelSpec, configurations: int) -> Space:
+    """The options of a model that so many configurations draw, by the registry; those that it sets stay."""
+    if configurations <= ALIKE:
+        return {}
     fixed = dict(spec.options)
     return {name: Among(values) for name, values in spec.model().searched.items() if name not in fixed}
 
@@ -143,17 +148,17 @@ def candidates(search: Search, config: Config) -> list[dict[str, Any]]:
     """
     from scipy.stats import qmc
 
-    own_space = neuron_space(config.model)
+    own_space = neuron_space(config.model, search.configurations)
     count = search.configurations - 1
     # The first two points are the corner and the middle of the space; the middle is near what is given.
     shared = qmc.Halton(len(search.space), scramble=False).fast_forward(2).random(count)
     own = qmc.Halton(max(1, len(own_space)), seed=zlib.crc32(config.model.name.encode())).random(count)
     found: list[dict[str, Any]] = [{}]
-    for index in range(count):
-        settings = _drawn(search.space, shared[index])
+    for number in range(1, search.configurations):
+        settings = _drawn(search.space, shared[number - 1])
         # A rate that is tried with another neuron alone would be a rate that torch's layers alone have had.
-        if own_space and index > 2 and index % 2:
-            settings["options"] = _drawn(own_space, own[index // 2 - 1])
+        if own_space and number >= ALIKE and number % 2 == 0:
+            settings["options"] = _drawn(own_space, own[(number - ALIKE) // 2])
         found.append(settings)
     return found
 
@@ -211,7 +216,9 @@ def settle(
     chosen = [
         _with(config, tried[config.model.label][models[config.model.label].chosen]) for config in configs
     ]
-    spaces = {config.model.label: neuron_space(config.model) for config in first.values()}
+    spaces = {
+        config.model.label: neuron_space(config.model, search.configurations) for config in first.values()
+    }
     epochs = configs[0].epochs
     where = "" if search.parts is None else f" on {', '.join(search.parts)}"
     line = (

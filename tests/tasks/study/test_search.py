@@ -54,7 +54,7 @@ def test_the_draws_fill_the_space() -> None:
     for low, high in ((1e-4, 1e-3), (1e-3, 1e-2), (1e-2, 1e-1)):  # a third of the draws in each decade
         assert sum(low <= rate < high for rate in rates) == pytest.approx(133, abs=30)
     assert {settings["hidden_size"] for settings in drawn} == {4, 8, 16}
-    for name, values in neuron_space(ModelSpec.parse("mlif")).items():
+    for name, values in neuron_space(ModelSpec.parse("mlif"), 400).items():
         assert {settings["options"][name] for settings in drawn[3::2]} == set(values.values)
     assert not any("options" in settings for settings in [*drawn[:3], *drawn[::2]])
 
@@ -62,6 +62,8 @@ def test_the_draws_fill_the_space() -> None:
 def test_a_short_search_tries_the_same_of_every_model() -> None:
     one, *others = (candidates(Search(4, SPACE), BabiConfig(model=name)) for name in ("gru", "lif", "liaf"))
     assert all(one == other for other in others)
+    _, found = settle(BABI, study(), Search(4, SPACE), Rows(lambda _: 0.5))
+    assert found.line.endswith("space: learning_rate log-uniform 0.0001 to 0.1, hidden_size 4 | 8 | 16")
 
 
 def test_what_is_given_by_hand_is_not_searched() -> None:
@@ -212,13 +214,13 @@ def test_parameters_are_those_of_the_first_model(counts: dict[str, int], said: s
 
 def test_fairness_says_what_was_allowed() -> None:
     rows = Rows(lambda run: min(1.0, run.learning_rate))
-    configs, found = settle(BABI, study(), Search(4, SPACE), rows)
+    configs, found = settle(BABI, study(), Search(5, SPACE), rows)
     runs = [rows.row(config) for config in configs]
     about = fairness(BABI, configs, runs, found)
     assert "2 seeds; epochs 10, batch size 64" in about.budget
     assert about.size == "Size: as many parameters for all models as for gru, within 0.1%, on each part."
     assert about.search[0].startswith(
-        "search: 4 configurations per model, one seed, 10 epochs, chosen by validation accuracy; space: "
+        "search: 5 configurations per model, one seed, 10 epochs, chosen by validation accuracy; space: "
         "learning_rate log-uniform 0.0001 to 0.1, hidden_size 4 | 8 | 16; lif: decay 0.2 | 0.5 | 0.9"
     )
     assert about.search[1].startswith("Chosen for gru (validation accuracy ")
