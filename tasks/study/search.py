@@ -3,8 +3,8 @@
 Configurations from a declared space, spread evenly by Halton's sequence (Halton 1960,
 doi:10.1007/BF01386213): a handful of random draws (Bergstra and Bengio, Random Search for Hyper-Parameter
 Optimization, JMLR 13, 2012, which also compares such sequences) may well all be large. The first
-configuration of each model is the one that was given; number i of a search of N is the same for every N >
-i. Fields of the run are drawn alike for all models; beside them, in the fifth configuration and every
+configuration of each model is the one that was given; configuration i is the same in every longer search.
+Fields of the run are drawn alike for all models; beside them, in the fifth configuration and every
 second one after it, a model's neuron options: a short search compares learning rates of all models alike.
 One setting is chosen for a model: the one with the best validation accuracy, mean over the tasks of the
 search (all of the study, or some), each trained for the study's own number of epochs with one seed that is
@@ -156,7 +156,7 @@ def candidates(search: Search, config: Config) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{}]
     for number in range(1, search.configurations):
         settings = _drawn(search.space, shared[number - 1])
-        # A rate that is tried with another neuron alone would be a rate that torch's layers alone have had.
+        # Not before: each of the first rates is tried with the given neuron, as torch's layers try it.
         if own_space and number >= ALIKE and number % 2 == 0:
             settings["options"] = _drawn(own_space, own[(number - ALIKE) // 2])
         found.append(settings)
