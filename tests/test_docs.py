@@ -118,6 +118,37 @@ def test_the_claims_are_drawn_from_the_tables(tmp_path: Path) -> None:
     assert all((ROOT / "docs" / "images" / name).is_file() for name in drawn)
 
 
+def test_the_readme_repeats_the_tables() -> None:
+    table = runpy.run_path(str(ROOT / "docs" / "results" / "plots.py"))["table"]
+
+    def row(page: str, heading: str, name: str) -> dict[str, str]:
+        rows = table(page, heading)
+        return next(row for row in rows if row[next(iter(row))] == name)
+
+    ten = row("babi.md", "Seventeen tasks in ten epochs, the same search for every model", "mean")
+    ten |= row("babi.md", "With a gate", "mean")
+    thirty = row("babi.md", "Seventeen tasks in 30 epochs", "mean")
+    ranks = row("panel.md", "Fifteen tasks", "mean rank")
+    columns = {
+        "LIAF": ("liaf", "LIAF, 2 seeds", "liaf"),
+        "LIAF, gated": ("liaf:gated=true", "LIAF gated, 3 seeds", "gated"),
+        "LIAF, four neurons per gate": ("liaf:gated=true:neurons_per_gate=4", "", "shared"),
+        "LIF": ("lif", "", "lif"),
+        "LIF, gated": ("lif:gated=true", "", "lif-gated"),
+        "MLIF, gated": ("mlif:gated=true", "", "mlif-gated"),
+        "GRU": ("gru", "GRU, 3 seeds", "gru"),
+        "LSTM": ("lstm", "LSTM, 1 seed", "lstm"),
+    }
+    shown = {
+        name: tuple(cell.strip(" *") for cell in cells.split("|"))
+        for name, cells in re.findall(r"^\| ([^|]+?) \| \d+ k \|(.*)\|$", README.read_text(), re.M)
+    }
+    assert shown == {
+        name: (ten[first], thirty.get(second, ""), ranks[third])
+        for name, (first, second, third) in columns.items()
+    }
+
+
 COMMANDS = sorted({command for page in [*TAUGHT, *MEASURED] for command in commands(page)})
 
 
