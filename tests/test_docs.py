@@ -22,7 +22,7 @@ MEASURED = sorted((ROOT / "docs" / "results").rglob("*.md"))
 
 # Names that stand in the documents for a person's own data.
 PLACEHOLDERS = (
-    "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small", "commands",
+    "ARCHIVE", "tasks_1-20_v1-2", "N-MNIST", "nmnist_small", "fold0", "commands",
     "MNIST", "ECG", "recordings.npz",
     "pictures", "images.npz", "mnist", "cifar-10-batches-bin", "cifar10_small",
     "book.txt", "tinyshakespeare.txt", "wikitext-2", "conll2000", "atis", "words.conll", "slots.jsonl",
